@@ -1,0 +1,131 @@
+#include "base/error_codes.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace vibed {
+namespace {
+
+// Words with a Go spelling (bad_multipart … quota_exceeded) keep it.
+constexpr std::array kTable = {
+    ErrorCode{"bad_archive", Errc::invalid_argument, 400,
+              "The source is not a complete gzipped tar archive."},
+    ErrorCode{
+        "unsafe_archive", Errc::invalid_argument, 400,
+        "The source has an entry that would leave its folder or is not a file, folder or link."},
+    ErrorCode{"archive_too_large", Errc::invalid_argument, 413,
+              "The source unpacks to more bytes, entries or longer names than allowed."},
+    ErrorCode{"payload_too_large", Errc::invalid_argument, 413,
+              "The upload is larger than 50 MiB."},
+    ErrorCode{"not_a_directory", Errc::invalid_argument, 400, "The path is not a folder."},
+    ErrorCode{"bad_multipart", Errc::invalid_argument, 400,
+              "The request is not multipart/form-data as POST /v1/deploy needs it."},
+    ErrorCode{"bad_metadata", Errc::invalid_argument, 400,
+              "The field metadata is not the JSON object that is documented."},
+    ErrorCode{"missing_name", Errc::invalid_argument, 400, "metadata.name is missing."},
+    ErrorCode{"missing_source", Errc::invalid_argument, 400,
+              "The request has no file part named source."},
+    ErrorCode{"bad_name", Errc::invalid_argument, 400,
+              "An app's name is 1 to 63 of a-z, 0-9 and '-', and begins and ends with a letter or "
+              "digit."},
+    ErrorCode{"bad_body", Errc::invalid_argument, 400, "The request body is not valid JSON."},
+    ErrorCode{"bad_parameter", Errc::invalid_argument, 400, "A query parameter has a wrong value."},
+    ErrorCode{"bad_request", Errc::invalid_argument, 400, "The request is not valid HTTP."},
+    ErrorCode{"headers_too_large", Errc::invalid_argument, 431, "The request's head is too large."},
+    ErrorCode{"foreign_host", Errc::permission_denied, 403,
+              "The API answers only to its own address, not to pages of other origins."},
+    ErrorCode{"deploy_failed", Errc::invalid_argument, 400, "The deploy was refused."},
+    ErrorCode{"rollback_failed", Errc::invalid_argument, 400,
+              "The version is not available for rollback."},
+    ErrorCode{"unknown_template", Errc::invalid_argument, 422,
+              "No template has that name; GET /v1/templates lists them."},
+    ErrorCode{"template_unavailable", Errc::unavailable, 422,
+              "This vibed cannot run that template; the message says what is missing."},
+    ErrorCode{"build_required", Errc::invalid_argument, 422,
+              "The app must be built before it can be served, and this vibed has no builder."},
+    ErrorCode{"template_missing", Errc::not_found, 404, "No pool is configured for the template."},
+    ErrorCode{"pool_exhausted", Errc::resource_exhausted, 429,
+              "No sandbox is free and no more may be started; try again later."},
+    ErrorCode{"storage_full", Errc::resource_exhausted, 507,
+              "There is no space left for the source."},
+    ErrorCode{"too_many_log_streams", Errc::resource_exhausted, 429,
+              "Too many log streams are open; close one."},
+    ErrorCode{"no_start_command", Errc::not_found, 422,
+              "Nothing in the source says how to start it; the message names what was looked for."},
+    ErrorCode{"not_found", Errc::not_found, 404, "There is no such thing, or it is not yours."},
+    ErrorCode{"method_not_allowed", Errc::invalid_argument, 405, "The path has other methods."},
+    ErrorCode{"request_timeout", Errc::deadline_exceeded, 408, "The request came too slowly."},
+    ErrorCode{"data_in_use", Errc::already_exists, 409, "Another vibed runs on that data folder."},
+    ErrorCode{"data_too_new", Errc::invalid_argument, 409,
+              "The data folder was written by a newer vibed; use that version or another folder."},
+    ErrorCode{"path_too_long", Errc::invalid_argument, 400,
+              "A unix socket's path may have 107 bytes; choose a shorter data folder."},
+    ErrorCode{"bad_config", Errc::invalid_argument, 400,
+              "vibed.yaml is wrong; the message says where."},
+    ErrorCode{"stopping", Errc::unavailable, 503, "vibed is stopping; retry in a moment."},
+};
+
+}  // namespace
+
+std::span<const ErrorCode> error_codes() { return kTable; }
+
+std::string_view to_string(Errc code) {
+  switch (code) {
+    case Errc::invalid_argument: return "invalid_argument";
+    case Errc::unauthenticated: return "unauthenticated";
+    case Errc::permission_denied: return "forbidden";
+    case Errc::not_found: return "not_found";
+    case Errc::already_exists: return "already_exists";
+    case Errc::conflict: return "conflict";
+    case Errc::resource_exhausted: return "resource_exhausted";
+    case Errc::unavailable: return "unavailable";
+    case Errc::deadline_exceeded: return "deadline_exceeded";
+    case Errc::cancelled: return "cancelled";
+    case Errc::internal: return "internal";
+  }
+  return "internal";
+}
+
+namespace {
+
+int status_of_class(Errc code) {
+  switch (code) {
+    case Errc::invalid_argument: return 400;
+    case Errc::unauthenticated: return 401;
+    case Errc::permission_denied: return 403;
+    case Errc::not_found: return 404;
+    case Errc::already_exists: return 409;
+    case Errc::conflict: return 409;
+    case Errc::resource_exhausted: return 429;
+    case Errc::unavailable: return 503;
+    case Errc::deadline_exceeded: return 504;
+    case Errc::cancelled: return 503;
+    case Errc::internal: return 500;
+  }
+  return 500;
+}
+
+const ErrorCode* find(std::string_view word) {
+  const auto* at = std::find_if(kTable.begin(), kTable.end(),
+                                [&](const ErrorCode& code) { return code.word == word; });
+  return at == kTable.end() ? nullptr : at;
+}
+
+}  // namespace
+
+int http_status(const Error& error) {
+  const ErrorCode* code = find(error.reason);
+  return code != nullptr ? code->http_status : status_of_class(error.code);
+}
+
+std::string_view wire_code(const Error& error) {
+  return error.reason.empty() ? to_string(error.code) : std::string_view(error.reason);
+}
+
+Error make_error(std::string_view word, std::string message) {
+  const ErrorCode* code = find(word);
+  assert(code != nullptr);
+  return {code != nullptr ? code->errc : Errc::internal, std::move(message), std::string(word)};
+}
+
+}  // namespace vibed
