@@ -1,0 +1,65 @@
+# The everyday verbs. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test test-all test-fresh bench lint format fuzz asan tsan parts clean
+
+CACHE := $(or $(VIBED_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vibed)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: ## install what is missing (Debian packages; sudo when not root)
+	@scripts/setup
+
+build: setup ## build everything (release, shared library) into build/release
+	@scripts/build release
+
+run: build ## build, start vibed, deploy an example (or APP=dir), print its URL, stay up until Ctrl-C
+	@scripts/run $(APP)
+
+test: ## set up, build, run every test that CI runs
+	@scripts/setup
+	@scripts/parts caddy
+	@scripts/test release
+	@scripts/test asan unit
+
+test-all: ## everything: CI's tests, TSan, 60 s of each fuzz target, the long model test, a fresh root
+	@$(MAKE) --no-print-directory test
+	@scripts/test tsan unit
+	@VIBED_MODEL_RUNS=20000 scripts/test release model
+	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory test-fresh
+
+test-fresh: ## prove `make run` and `make test` in a fresh Debian 12 root, as root and as a user (needs root)
+	@scripts/setup fresh
+	@scripts/fresh-root
+
+bench: build ## run the benchmarks; every figure is a ratio to its reference in the same run
+	@scripts/bench
+
+lint: ## formatting, clang-tidy, shell syntax
+	@scripts/setup lint
+	@scripts/lint
+
+format: ## format the C++ code in place
+	@scripts/setup lint
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 -i
+
+fuzz: ## 60 s (or SECONDS=n) of every fuzz target
+	@scripts/setup fuzz
+	@scripts/fuzz $(SECONDS)
+
+asan: ## unit tests under AddressSanitizer and UBSan
+	@scripts/setup
+	@scripts/test asan unit
+
+tsan: ## unit tests under ThreadSanitizer
+	@scripts/setup
+	@scripts/test tsan unit
+
+parts: ## build the servers that tests use and Debian lacks into the cache (Caddy 2.11)
+	@scripts/setup
+	@scripts/parts caddy
+
+clean: ## remove what was built; the cache of test servers stays
+	@rm -rf build
