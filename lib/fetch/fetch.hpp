@@ -19,9 +19,9 @@ namespace vibed::fetch {
 struct Request {
   std::string method = "GET";
   std::string url;  // http://localhost/path with unix_socket, the host is only a Host header
-  std::string unix_socket;  // path to dial instead of the URL's host
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;                           // or:
+  std::string unix_socket = {};  // path to dial instead of the URL's host
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};                      // or:
   ByteSource* body_source = nullptr;          // read while sending; outlives the call
   std::int64_t body_size = -1;                // of body_source; -1: chunked
   std::chrono::milliseconds timeout{30'000};  // of the whole exchange; 0: none
