@@ -1,0 +1,92 @@
+#include "engine/route_follower.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/log.hpp"
+
+namespace vibed {
+namespace {
+
+using namespace std::chrono_literals;
+
+// "http://k3v0abc12345.localhost:18080" → "k3v0abc12345.localhost"
+std::string host_of(const std::string& url) {
+  std::size_t begin = url.find("://");
+  begin = begin == std::string::npos ? 0 : begin + 3;
+  return url.substr(begin, url.find_first_of(":/", begin) - begin);
+}
+
+// The route an app should have. Also while it restarts: its upstream answers then, with the reason.
+std::optional<Route> wanted_route(const AppEvent& event) {
+  const AppStatus& status = event.app.status;
+  if (event.gone || event.app.removed_at || status.url.empty() || status.route_target.empty()) {
+    return std::nullopt;
+  }
+  if (status.phase == Phase::suspended) return std::nullopt;
+  return Route{host_of(status.url), status.route_target};
+}
+
+class Follower final : public RouteFollower {
+ public:
+  Follower(AppStore& apps, RouteTable& routes)
+      : apps_(apps), routes_(routes), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+ private:
+  void run(const std::stop_token& stop) {
+    std::unique_ptr<AppWatch> watch = apps_.watch(0);
+    while (!stop.stop_requested()) {
+      // With changes left over, look at them again after a while even if nothing new happens.
+      auto deadline = std::chrono::steady_clock::now() + (pending_.empty() ? 1h : 1s);
+      auto event = watch->next(stop, deadline);
+      if (event) {
+        pending_[event->app.name] = wanted_route(*event);
+      } else if (event.error().code == Errc::cancelled) {
+        return;
+      } else if (event.error().code != Errc::deadline_exceeded) {
+        log::error("route watch failed", {{"error", event.error().message}});
+        watch = apps_.watch(0);
+        std::this_thread::sleep_for(100ms);
+      }
+      apply();
+    }
+  }
+
+  void apply() {
+    for (auto item = pending_.begin(); item != pending_.end();) {
+      const auto& [app, route] = *item;
+      auto published = published_.find(app);
+      Status done = success();
+      if (published != published_.end() && (!route || route->host != published->second.host)) {
+        done = routes_.withdraw(published->second.host);
+        if (done) published_.erase(app);
+      } else if (route && (published == published_.end() || published->second != *route)) {
+        done = routes_.publish(*route);
+        if (done) published_[app] = *route;
+      } else {
+        item = pending_.erase(item);
+        continue;
+      }
+      if (!done) {
+        log::warn("route not changed, will retry", {{"app", app}, {"error", done.error().message}});
+        ++item;
+      }
+    }
+  }
+
+  AppStore& apps_;
+  RouteTable& routes_;
+  std::map<std::string, Route> published_;               // by app
+  std::map<std::string, std::optional<Route>> pending_;  // by app
+  std::jthread thread_;                                  // last: runs while the others live
+};
+
+}  // namespace
+
+std::unique_ptr<RouteFollower> RouteFollower::start(AppStore& apps, RouteTable& routes) {
+  return std::make_unique<Follower>(apps, routes);
+}
+
+}  // namespace vibed
