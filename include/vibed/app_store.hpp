@@ -30,7 +30,8 @@ class VIBED_EXPORT AppWatch {
   virtual ~AppWatch() = default;
 
   // The next change, waiting for it. Fails with `deadline_exceeded` at `deadline` and with
-  // `cancelled` when `stop` is requested; both leave the watch usable.
+  // `cancelled` when `stop` is requested; both leave the watch usable. Fails with `conflict`
+  // (watch_expired) when records have gone since `from` that the store no longer knows of.
   virtual Result<AppEvent> next(std::stop_token stop,
                                 std::chrono::steady_clock::time_point deadline) = 0;
 };

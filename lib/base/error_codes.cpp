@@ -63,6 +63,8 @@ constexpr std::array kTable = {
     ErrorCode{"bad_config", Errc::invalid_argument, 400,
               "vibed.yaml is wrong; the message says where."},
     ErrorCode{"stopping", Errc::unavailable, 503, "vibed is stopping; retry in a moment."},
+    ErrorCode{"watch_expired", Errc::conflict, 410,
+              "The changes asked for are no longer kept; begin again from the start."},
 };
 
 }  // namespace
