@@ -1,0 +1,33 @@
+// Lifecycle keeps every app of a store as its record asks for, until it is destroyed.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "lifecycle/reconciler.hpp"
+#include "lifecycle/step.hpp"
+#include "vibed/app_store.hpp"
+#include "vibed/sandbox_pool.hpp"
+
+namespace vibed::lifecycle {
+
+struct LoopOptions {
+  StepOptions step = {};
+  int workers = 8;                          // apps moved at once; they mostly wait for others
+  std::chrono::seconds sweep_interval{60};  // orphans, and what a lost event left undone
+  Reconciler::Now now = std::chrono::system_clock::now;
+};
+
+class Lifecycle {
+ public:
+  // Runs at once. `apps` and `pool` outlive it; it is the pool's one subscriber.
+  static std::unique_ptr<Lifecycle> start(AppStore& apps, SandboxPool& pool, LoopOptions options);
+
+  // Finishes the actions under way and stops; sandboxes stay as they are.
+  virtual ~Lifecycle() = default;
+
+  // Looks at the app `name` as if it had changed.
+  virtual void poke(const std::string& name) = 0;
+};
+
+}  // namespace vibed::lifecycle
