@@ -42,7 +42,7 @@ App full_app() {
 }
 
 TEST(AppJson, EveryFieldHasItsPlaceInTheCustomResource) {
-  auto golden = Json::parse(R"({
+  auto golden = Json::parse(R"json({
     "apiVersion": "vibed.dev/v1alpha1", "kind": "VibedApp",
     "metadata": {
       "name": "hello", "namespace": "vibed-apps", "uid": "3f0e1c6e-0000-4000-8000-000000000001",
@@ -64,20 +64,19 @@ TEST(AppJson, EveryFieldHasItsPlaceInTheCustomResource) {
         {"type": "SourceValid", "status": "True", "reason": "Valid", "message": "",
          "lastTransitionTime": "2026-01-02T03:04:05Z", "observedGeneration": 2},
         {"type": "Ready", "status": "False", "reason": "Starting", "message": "waiting for agent",
-         "lastTransitionTime": "2026-01-02T03:04:06Z"}]
-}
-})");
+         "lastTransitionTime": "2026-01-02T03:04:06Z"}]}})json");
   auto written = Json::parse(to_json(full_app()));
-auto versions =
-    Json::parse(written["metadata"]["annotations"]["vibed.dev/versions"].get<std::string>());
-written["metadata"]["annotations"]["vibed.dev/versions"] = "see below";
-EXPECT_EQ(written, golden);
-EXPECT_EQ(versions, Json::parse(R"([
+  auto& annotation = written["metadata"]["annotations"]["vibed.dev/versions"];
+  auto versions = Json::parse(annotation.get<std::string>());
+  annotation = "see below";
+  EXPECT_EQ(written, golden);
+  auto golden_versions = Json::parse(R"json([
     {"version": 1, "timestamp": "2026-01-02T03:04:05Z", "template": "node-24", "lane": "general",
      "sourceHash": "ab12", "tarballKey": "hello.v1.00", "tarballRef": "hello.v1.00"},
     {"version": 2, "timestamp": "2026-01-02T04:04:05Z", "template": "node-24", "lane": "general",
      "sourceHash": "ab12", "tarballKey": "hello.v1.00", "tarballRef": "hello.v1.00",
-     "rolledBackFrom": 1}])"));
+     "rolledBackFrom": 1}])json");
+  EXPECT_EQ(versions, golden_versions);
 }
 
 TEST(AppJson, WhatIsEmptyIsLeftOut) {
