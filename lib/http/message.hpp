@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,9 @@
 #include "vibed/result.hpp"
 
 namespace vibed::http {
+
+// Whether two header names (or other ASCII words of HTTP) are equal but for case.
+bool same_name(std::string_view a, std::string_view b);
 
 // Header fields in order, names compared without case.
 class Fields {
@@ -54,6 +58,7 @@ struct Request {
   std::string body;                     // of routes whose body stays in memory
   std::shared_ptr<BodyFile> body_file;  // of routes that spool; null otherwise
   std::string peer;                     // "127.0.0.1:4711", or "unix"
+  std::stop_token stop;                 // requested when the server stops: give up waiting
 };
 
 // Where a streaming response goes. One thread at a time.
@@ -71,7 +76,11 @@ struct Response {
   Fields headers;  // Content-Length, Transfer-Encoding and Connection are the server's
   std::string body;
   // Set: sent chunked after the head, `body` is ignored. Runs on a worker thread and may block.
+  // Whatever it captures must not point into the Request.
   std::function<void(ResponseWriter&)> stream = {};
+  // Of a stream whose size is known: sent as Content-Length, not chunked. A stream that writes less
+  // ends in a closed connection, so that the client sees that something is missing.
+  std::optional<std::uint64_t> stream_length = {};
 };
 
 // A JSON answer with Content-Type application/json.

@@ -20,6 +20,7 @@ struct ServerOptions {
   std::size_t max_connections = 1024;
   std::size_t max_workers = 256;         // handler threads; made on demand, end when idle for 10 s
   std::string spool_directory = "/tmp";  // of BodyMode::spool
+  std::chrono::seconds drain{5};         // after stop(): what still reads or writes is cut off then
   // Called before routing, on the io thread, must not block: an answer here ends the request and
   // closes the connection before its body is read. For Host and Origin checks.
   std::function<std::unique_ptr<Response>(const Request&)> guard = {};
@@ -27,8 +28,9 @@ struct ServerOptions {
   std::function<void(const std::string&, const std::string&, int, double)> observe = {};
 };
 
-// A running server; stops in its destructor: no new connections, running handlers finish (at most
-// `drain` after stop() was called their writers report closed).
+// A running server; stops in its destructor: no new connections, idle ones are closed, running
+// handlers finish. From stop() on Request::stop is requested and writers report closed; what is
+// still being sent has `drain`.
 class Server {
  public:
   virtual ~Server() = default;

@@ -1,0 +1,28 @@
+// How a response's head is written down.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/message.hpp"
+
+namespace vibed::http {
+
+struct WireOptions {
+  bool keep_alive = true;
+  bool chunked = false;
+  std::optional<std::uint64_t> content_length;  // nothing: none is written
+};
+
+// The status line and all fields up to the empty line. Framing fields of `response` are ignored,
+// CR and LF in values are dropped: a handler cannot split the response.
+std::string response_head(const Response& response, const WireOptions& options);
+
+std::string_view status_text(int status);
+
+// Whether a response of that status has a body at all.
+bool has_body(int status);
+
+}  // namespace vibed::http
