@@ -86,7 +86,7 @@ class Loop final : public Lifecycle {
   }
 
   void sweep(const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
+    do {
       auto names = reconciler_.sweep();
       if (names) {
         for (const std::string& name : *names) queue_.add(name);
@@ -95,7 +95,7 @@ class Loop final : public Lifecycle {
         log::warn("sweep", {{"error", names.error().message}});
         pause(stop, std::chrono::seconds{1});
       }
-    }
+    } while (!stop.stop_requested());
   }
 
   void pause(const std::stop_token& stop, std::chrono::milliseconds time) {
