@@ -17,6 +17,7 @@ struct StoredSource {
   std::string key;  // "<app>.v<N>.<32 lower-case hex digits>": 128 random bits, unguessable
   std::uint64_t size = 0;
   std::string sha256;  // of the bytes, 64 lower-case hex digits; empty in list()
+  std::chrono::system_clock::time_point stored_at = {};
 
   friend bool operator==(const StoredSource&, const StoredSource&) = default;
 };
