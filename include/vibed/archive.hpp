@@ -35,8 +35,10 @@ struct ArchiveEntry {
   friend bool operator==(const ArchiveEntry&, const ArchiveEntry&) = default;
 };
 
-// What a source tree holds, seen without extracting it: macOS cruft (._*, .DS_Store, __MACOSX)
-// is left out and a single folder that wraps everything is stripped from every path.
+// What a source tree holds, seen without extracting it: macOS cruft (._*, .DS_Store, __MACOSX,
+// Icon\r) is left out and a single folder that wraps everything is stripped from every path.
+// Folders that an archive's paths only imply are in it: it is what extract_archive would leave on
+// disk.
 struct Listing {
   std::vector<ArchiveEntry> entries;  // sorted by path, each path once (the last one wins)
   std::string package_json = {};      // text of the root package.json, at most 256 KiB of it
@@ -48,12 +50,14 @@ struct Listing {
 //
 // Fails with `invalid_argument` and one of the reasons bad_archive (not gzip, truncated, trailing
 // rubbish), unsafe_archive (absolute path, "..", device, FIFO, a link out of the tree, a path
-// through a link), or archive_too_large (a limit; the message names which). Pax global headers are
-// accepted and ignored.
+// through a link, a name with control characters or not in UTF-8), or archive_too_large (a limit;
+// the message names which). Pax global headers are accepted and ignored; several gzip members after
+// one another are one stream.
 VIBED_EXPORT Result<Listing> list_archive(ByteSource& source, const ArchiveLimits& limits = {});
 
 // The same view of a directory on disk: names, types, package.json. Symbolic links are not
-// followed.
+// followed, and nothing is stripped: what extract_archive left here is listed as list_archive did
+// (a hard link as the file that it is).
 VIBED_EXPORT Result<Listing> list_directory(const std::string& path,
                                             const ArchiveLimits& limits = {});
 
@@ -82,9 +86,15 @@ struct PackSummary {
 };
 
 // Packs the directory at `path` as tar.gz into `sink`. Equal trees give equal bytes: entries are
-// sorted, owners and times are zero. Fails with `invalid_argument` (archive_too_large,
-// unsafe_archive, not_a_directory) or `not_found`.
+// sorted, owners and times are zero. What is neither file, folder nor symbolic link is left out. A
+// tree whose top is a single folder is packed inside of one more, so that reading the archive gives
+// this tree again. Fails with `invalid_argument` (archive_too_large, unsafe_archive,
+// not_a_directory), `not_found`, `conflict` (a file changed meanwhile), or as the sink does.
 VIBED_EXPORT Result<PackSummary> pack_directory(const std::string& path, const ByteSink& sink,
                                                 const PackOptions& options = {});
+
+// What list_archive says of the archive that pack_directory makes, without making it.
+VIBED_EXPORT Result<Listing> preview_directory(const std::string& path,
+                                               const PackOptions& options = {});
 
 }  // namespace vibed
