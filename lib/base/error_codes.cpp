@@ -65,6 +65,8 @@ constexpr std::array kTable = {
     ErrorCode{"stopping", Errc::unavailable, 503, "vibed is stopping; retry in a moment."},
     ErrorCode{"watch_expired", Errc::conflict, 410,
               "The changes asked for are no longer kept; begin again from the start."},
+    ErrorCode{"address_in_use", Errc::already_exists, 409,
+              "Another program listens on that port; choose another, or 0 for any free one."},
 };
 
 }  // namespace

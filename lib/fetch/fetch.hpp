@@ -18,7 +18,7 @@ namespace vibed::fetch {
 
 struct Request {
   std::string method = "GET";
-  std::string url;  // http://localhost/path with unix_socket, the host is only a Host header
+  std::string url = {};  // http://localhost/path with unix_socket, the host is only a Host header
   std::string unix_socket = {};  // path to dial instead of the URL's host
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};                      // or:

@@ -84,6 +84,11 @@ ScriptedServer::~ScriptedServer() {
   for (auto& thread : threads_) thread.join();
 }
 
+int ScriptedServer::open_connections() {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(open_.size());
+}
+
 void ScriptedServer::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);

@@ -1,0 +1,206 @@
+#include "route/caddy_document.hpp"
+
+#include <algorithm>
+
+namespace vibed::route {
+namespace {
+
+using nlohmann::json;
+
+// The label of the app, counted from the right: "localhost" has one label, so the app's is 1.
+std::string label_placeholder(const std::string& domain) {
+  const auto dots = std::count(domain.begin(), domain.end(), '.');
+  return "{http.request.host.labels." + std::to_string(dots + 1) + "}";
+}
+
+// A list of one; with braces alone compilers disagree on what that is.
+json list_of(json item) {
+  json list = json::array();
+  list.push_back(std::move(item));
+  return list;
+}
+
+// For every request: what a visitor may not tell an app or the waiting room. Caddy replaces
+// X-Forwarded-For, -Proto and -Host by itself. Proxy is the httpoxy header.
+json strip_visitor_headers() {
+  json strip = {{"handler", "headers"},
+                {"request",
+                 {{"delete", {"X-Vibed-*", "X-Forwarded-User", "Forwarded", "Proxy"}},
+                  {"set", {{"X-Real-Ip", list_of("{http.request.remote.host}")}}}}}};
+  return {{"handle", list_of(strip)}};
+}
+
+// Keep-alive is off: a kept connection would stay with the old sandbox after a redeploy.
+// compression off: bytes and Content-Length arrive as the app sent them.
+json plain_transport() {
+  return {{"protocol", "http"},
+          {"dial_timeout", "2s"},
+          {"compression", false},
+          {"keep_alive", {{"enabled", false}}}};
+}
+
+json proxy_to(const std::string& upstream) {
+  // A short interval and not -1: with -1 Caddy does not tell the app that its visitor has left.
+  return {{"handler", "reverse_proxy"},
+          {"upstreams", list_of({{"dial", upstream}})},
+          {"flush_interval", "1ms"},
+          {"transport", plain_transport()}};
+}
+
+json static_text(const json& status, const std::string& body) {
+  return {{"handler", "static_response"},
+          {"status_code", status},
+          {"headers",
+           {{"Content-Type", list_of("text/plain; charset=utf-8")},
+            {"Cache-Control", list_of("no-store")}}},
+          {"body", body}};
+}
+
+// To the waiting room; what follows when vibed itself is down is a plain 503.
+json waiting_room(const FrontDoorPlan& plan, bool body_is_spent) {
+  json proxy = proxy_to("unix/" + plan.run + "/waiting-room.sock");
+  json request = {{"set",
+                   {{"X-Vibed-App", list_of(label_placeholder(plan.domain))},
+                    {"X-Vibed-Original-Method", list_of("{http.request.orig_method}")}}}};
+  if (body_is_spent) {
+    proxy["rewrite"] = {{"method", "GET"}};
+    request["delete"] = list_of("Content-Length");
+  }
+  proxy["headers"] = {{"request", request}};
+  json down = static_text(503, "vibed is not running; this app is not reachable right now\n");
+  down["headers"]["Retry-After"] = list_of("5");
+  return {{"handler", "subroute"},
+          {"routes", list_of({{"handle", list_of(proxy)}})},
+          {"errors", {{"routes", list_of({{"handle", list_of(down)}})}}}};
+}
+
+json error_routes(const FrontDoorPlan& plan) {
+  // The dial error and not every 502: an app that took a request and died must not see it arrive
+  // somewhere else as well.
+  const json not_dialled = {
+      {"host", list_of("*." + plan.domain)},
+      {"expression",
+       "{http.error.status_code} == 502 && {http.error.message}.contains(\"dial unix\")"}};
+  const json reset = {{"expression", "{http.error.status_code} == 502"}};
+  const json reset_text = static_text(502, "the app closed the connection before it answered\n");
+  const json other_text = static_text("{http.error.status_code}",
+                                      "{http.error.status_code} {http.error.status_text}\n");
+  json routes = json::array();
+  routes.push_back({{"match", list_of(not_dialled)},
+                    {"terminal", true},
+                    {"handle", list_of(waiting_room(plan, !plan.version.keeps_body()))}});
+  routes.push_back(
+      {{"match", list_of(reset)}, {"terminal", true}, {"handle", list_of(reset_text)}});
+  routes.push_back({{"handle", list_of(other_text)}});
+  return routes;
+}
+
+// A route for all of *.domain.
+json domain_route(const FrontDoorPlan& plan, json handler) {
+  return {{"match", list_of({{"host", list_of("*." + plan.domain)}})},
+          {"terminal", true},
+          {"handle", list_of(std::move(handler))}};
+}
+
+void add_wildcard_routes(const FrontDoorPlan& plan, json& routes) {
+  json route = domain_route(
+      plan, proxy_to("unix/" + plan.run + "/apps/" + label_placeholder(plan.domain) + ".sock"));
+  routes.push_back(std::move(route));
+}
+
+void add_per_app_routes(const FrontDoorPlan& plan, json& routes) {
+  json apps = json::array();
+  for (const auto& route : plan.routes) apps.push_back(app_route(route, plan.domain));
+  // A group of its own, so that a route can be appended without ending up behind the last one.
+  const json group = {{"handler", "subroute"}, {"routes", apps}};
+  routes.push_back({{"@id", "vibed-apps"}, {"handle", list_of(group)}});
+  routes.push_back(domain_route(plan, waiting_room(plan, false)));
+}
+
+json server(const FrontDoorPlan& plan) {
+  json routes = list_of(strip_visitor_headers());
+  if (plan.layout == Layout::wildcard) {
+    add_wildcard_routes(plan, routes);
+  } else {
+    add_per_app_routes(plan, routes);
+  }
+  // Without a last route Caddy answers 200 with nothing in it.
+  routes.push_back({{"handle", list_of(static_text(421, "no app has this host name\n"))}});
+  return {{"listen", list_of(plan.listen)},
+          {"automatic_https", {{"disable", true}}},
+          {"protocols", list_of("h1")},
+          {"read_header_timeout", "10s"},
+          {"idle_timeout", "2m"},
+          {"max_header_bytes", 64 * 1024},
+          {"routes", routes},
+          {"errors", {{"routes", error_routes(plan)}}}};
+}
+
+}  // namespace
+
+json caddy_document(const FrontDoorPlan& plan) {
+  // Dial errors are everyday here; the log keeps what an operator must know, and is bounded.
+  json log = {{"level", "INFO"},
+              {"exclude", list_of("http.log.error")},
+              {"writer",
+               {{"output", "file"},
+                {"filename", plan.run + "/caddy.log"},
+                {"roll_size_mb", 5},
+                {"roll_keep", 1}}}};
+  return {{"admin",
+           {{"listen", "unix/" + plan.run + "/caddy-admin.sock"},
+            {"origins", list_of("localhost")},
+            {"config", {{"persist", false}}}}},
+          {"logging", {{"logs", {{"default", log}}}}},
+          {"apps", {{"http", {{"grace_period", "2s"}, {"servers", {{"apps", server(plan)}}}}}}}};
+}
+
+bool is_app_host(const std::string& host, const std::string& domain) {
+  if (host.size() <= domain.size() + 1 || !host.ends_with("." + domain)) return false;
+  const std::string_view label(host.data(), host.size() - domain.size() - 1);
+  return label.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+}
+
+std::string route_id(const std::string& host, const std::string& domain) {
+  if (is_app_host(host, domain)) {
+    return "vibed-app-" + host.substr(0, host.size() - domain.size() - 1);
+  }
+  return "vibed-host-" + host;
+}
+
+json app_route(const Route& route, const std::string& domain) {
+  json proxy = proxy_to(route.upstream);
+  // Every change of another app re-provisions this handler too; its WebSockets live on.
+  proxy["stream_close_delay"] = "24h";
+  return {{"@id", route_id(route.host, domain)},
+          {"match", list_of({{"host", list_of(route.host)}})},
+          {"terminal", true},
+          {"handle", list_of(proxy)}};
+}
+
+std::vector<Route> routes_of(const json& document) {
+  std::vector<Route> result;
+  try {
+    for (const auto& group : document.at("apps").at("http").at("servers").at("apps").at("routes")) {
+      if (group.value("@id", "") != "vibed-apps") continue;
+      for (const auto& route : group.at("handle").at(0).at("routes")) {
+        result.push_back({route.at("match").at(0).at("host").at(0).get<std::string>(),
+                          route.at("handle").at(0).at("upstreams").at(0).at("dial")});
+      }
+    }
+  } catch (const json::exception&) {
+    result.clear();  // not a document of ours: nothing to keep
+  }
+  return result;
+}
+
+Status check_layout(Layout layout, const CaddyVersion& version) {
+  if (layout == Layout::wildcard || version.keeps_streams()) return success();
+  return Error{Errc::invalid_argument,
+               "route.layout per-app needs Caddy 2.7 or newer: this one is " + to_string(version) +
+                   ", which would cut every open WebSocket whenever an app is published; use the "
+                   "wildcard layout or a newer Caddy",
+               "bad_config"};
+}
+
+}  // namespace vibed::route
