@@ -82,7 +82,6 @@ Status Gunzip::begin_member() {
 
 Status Gunzip::inflate_some() {
   if (stream_.avail_in == 0) return bad("the archive is truncated");
-  bool first = stream_.total_in == 0 && stream_.total_out == 0;
   switch (inflate(&stream_, Z_NO_FLUSH)) {
     case Z_OK:
     case Z_BUF_ERROR: return success();
@@ -90,9 +89,10 @@ Status Gunzip::inflate_some() {
     case Z_MEM_ERROR: return Error{Errc::resource_exhausted, "no memory to inflate the archive"};
     default: break;
   }
-  const char* why = stream_.msg != nullptr ? stream_.msg : "bad data";
-  return bad(first ? fmt::format("the archive is not gzip ({})", why)
-                   : fmt::format("the archive is damaged ({})", why));
+  std::string_view why = stream_.msg != nullptr ? stream_.msg : "bad data";
+  // Of the member's very first bytes, or of what came later.
+  if (why == "incorrect header check") return bad("the archive is not gzip");
+  return bad(fmt::format("the archive is damaged ({})", why));
 }
 
 }  // namespace vibed::archive
