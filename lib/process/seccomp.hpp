@@ -14,7 +14,7 @@ namespace vibed {
 
 // The filter every program of a sandbox runs under, as the bytes of struct sock_filter that
 // `bwrap --seccomp FD` reads. What programs fall back from gracefully is ENOSYS (clone3, io_uring),
-// what only an attacker asks for is EPERM; see docs of the list in seccomp.cpp. Calls of another
+// what only an attacker asks for is EPERM; the lists are in sandbox_filter.cpp. Calls of another
 // architecture (32 bit, x32) are refused. Programs may still install filters of their own.
 Result<std::string> sandbox_filter();
 
