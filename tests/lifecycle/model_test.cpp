@@ -180,7 +180,7 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
 TEST(LifecycleModel, AlwaysConvergesAndNeverLies) {
   const std::uint64_t first = number_from("VIBED_MODEL_SEED", 1);
   const std::uint64_t runs =
-      number_from("VIBED_MODEL_RUNS", std::getenv("VIBED_MODEL_SEED") == nullptr ? 300 : 1);
+      number_from("VIBED_MODEL_RUNS", std::getenv("VIBED_MODEL_SEED") == nullptr ? 200 : 1);
   for (std::uint64_t seed = first; seed < first + runs; ++seed) {
     std::string wrong = play(seed);
     ASSERT_EQ(wrong, "") << "VIBED_MODEL_SEED=" << seed << " shows it again";
