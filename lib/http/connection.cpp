@@ -62,12 +62,17 @@ struct Connection::Exchange {
   }
 };
 
-Connection::Connection(ServerContext& server, Socket accepted, std::string peer_name)
+Connection::Connection(ServerContext& server, Socket accepted, std::string peer, std::string local)
     : server_(server),
       socket_(std::move(accepted)),
       deadline_(server.io),
       parser_(server.options.max_head_bytes),
-      peer_(std::move(peer_name)) {}
+      peer_(std::move(peer)),
+      local_(std::move(local)) {}
+
+std::string Connection::head_of(const Response& response, const WireOptions& options) const {
+  return response_head(response, server_.options.response_headers, options);
+}
 
 void Connection::stop() {
   stopping_ = true;
@@ -190,6 +195,7 @@ void Connection::accept_head(Exchange& exchange, Head head) {
   request.target = exchange.head.target;
   request.headers = std::move(exchange.head.fields);
   request.peer = peer_;
+  request.local = local_;
   request.stop = server_.stop.get_token();
 
   auto target = parse_target(request.method, request.target);
@@ -301,7 +307,7 @@ void Connection::stream(Exchange& exchange) {
   SocketWriter writer(options);
   exchange.streamed = true;
   WireOptions wire{exchange.keep_alive, chunked, response.stream_length};
-  bool ok = writer.send(response_head(response, wire));
+  bool ok = writer.send(head_of(response, wire));
   if (ok) response.stream(writer);
   ok = ok && writer.finish();
   if (response.stream_length && writer.written() != *response.stream_length) ok = false;
@@ -316,7 +322,7 @@ net::awaitable<void> Connection::answer(SharedConnection self, SharedExchange ex
   if (response.stream) wire.content_length = response.stream_length;
   if (!has_body(response.status)) wire.content_length.reset();
   exchange->keep_alive = wire.keep_alive;
-  auto bytes = std::make_shared<std::string>(response_head(response, wire));
+  auto bytes = std::make_shared<std::string>(self->head_of(response, wire));
   if (!head_only) *bytes += response.body;
   bool sent = co_await send(self, bytes);
   if (sent) co_return;

@@ -15,6 +15,7 @@
 #include "http/request_parser.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
+#include "http/wire.hpp"
 #include "http/worker_pool.hpp"
 
 namespace vibed::http {
@@ -36,7 +37,7 @@ struct ServerContext {
 // Lives on the io thread, except that a worker may write to the socket while it streams.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerContext& server, Socket accepted, std::string peer_name);
+  Connection(ServerContext& server, Socket accepted, std::string peer, std::string local);
 
   // Serves until either side is done. `self` keeps the connection alive.
   static net::awaitable<void> serve(std::shared_ptr<Connection> self);
@@ -62,6 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static net::awaitable<bool> send(SharedConnection self, std::shared_ptr<std::string> bytes);
   static net::awaitable<void> linger(SharedConnection self);
 
+  std::string head_of(const Response& response, const WireOptions& options) const;
   void accept_head(Exchange& exchange, Head head);
   void work(Exchange& exchange);
   void stream(Exchange& exchange);
@@ -74,6 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::steady_timer deadline_;
   RequestParser parser_;
   std::string peer_;
+  std::string local_;
   unsigned round_ = 0;      // of arm(): an expiry of an earlier one means nothing
   bool timed_out_ = false;  // the last operation was ended by the deadline
   bool idle_ = true;        // between two requests

@@ -150,6 +150,8 @@ Address local_address(int fd) {
 
 }  // namespace
 
+std::string local_name(int fd) { return name_of(local_address(fd)); }
+
 std::string peer_name(int fd) {
   Address address;
   address.size = sizeof address.storage;

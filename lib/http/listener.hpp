@@ -34,5 +34,7 @@ class Listener {
 
 // "127.0.0.1:4711", "[::1]:4711" or "unix": the other end of the connection.
 std::string peer_name(int fd);
+// The same of this end.
+std::string local_name(int fd);
 
 }  // namespace vibed::http

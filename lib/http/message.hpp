@@ -58,6 +58,7 @@ struct Request {
   std::string body;                     // of routes whose body stays in memory
   std::shared_ptr<BodyFile> body_file;  // of routes that spool; null otherwise
   std::string peer;                     // "127.0.0.1:4711", or "unix"
+  std::string local;                    // this end of the connection, likewise
   std::stop_token stop;                 // requested when the server stops: give up waiting
 };
 

@@ -14,6 +14,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+// Asio itself, compiled here and only here (BOOST_ASIO_SEPARATE_COMPILATION).
+#include <boost/asio/impl/src.hpp>
 #include <cerrno>
 #include <exception>
 #include <set>
@@ -137,12 +139,14 @@ void RunningServer::adopt(Fd accepted) {
     ::setsockopt(accepted.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   std::string peer = peer_name(accepted.get());
+  std::string local = local_name(accepted.get());
   Socket socket(io_);
   ErrorFlag error;
   socket.assign(net::generic::stream_protocol(family, 0), accepted.get(), error);
   if (error) return;
   accepted.release();
-  auto connection = std::make_shared<Connection>(context_, std::move(socket), std::move(peer));
+  auto connection =
+      std::make_shared<Connection>(context_, std::move(socket), std::move(peer), std::move(local));
   connections_.insert(connection);
   auto on_end = [this, connection](std::exception_ptr failure) {
     if (failure) log::error("a connection failed");

@@ -21,6 +21,7 @@ struct ServerOptions {
   std::size_t max_workers = 256;         // handler threads; made on demand, end when idle for 10 s
   std::string spool_directory = "/tmp";  // of BodyMode::spool
   std::chrono::seconds drain{5};         // after stop(): what still reads or writes is cut off then
+  Fields response_headers = {};          // added to every response that does not set them itself
   // Called before routing, on the io thread, must not block: an answer here ends the request and
   // closes the connection before its body is read. For Host and Origin checks.
   std::function<std::unique_ptr<Response>(const Request&)> guard = {};

@@ -19,6 +19,13 @@ void append_clean(std::string& text, std::string_view value) {
   }
 }
 
+void append_field(std::string& head, std::string_view name, std::string_view value) {
+  append_clean(head, name);
+  head += ": ";
+  append_clean(head, value);
+  head += "\r\n";
+}
+
 // strftime's names of days depend on the locale, which is the host program's.
 std::string http_date(std::time_t now) {
   constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -72,15 +79,15 @@ std::string_view status_text(int status) {
 
 bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
-std::string response_head(const Response& response, const WireOptions& options) {
+std::string response_head(const Response& response, const Fields& extra,
+                          const WireOptions& options) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
                                  status_text(response.status), http_date(std::time(nullptr)));
   for (const auto& [name, value] : response.headers.all()) {
-    if (is_framing(name)) continue;
-    append_clean(head, name);
-    head += ": ";
-    append_clean(head, value);
-    head += "\r\n";
+    if (!is_framing(name)) append_field(head, name, value);
+  }
+  for (const auto& [name, value] : extra.all()) {
+    if (!response.headers.has(name)) append_field(head, name, value);
   }
   if (options.chunked) head += "Transfer-Encoding: chunked\r\n";
   if (options.content_length)

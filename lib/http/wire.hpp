@@ -16,9 +16,11 @@ struct WireOptions {
   std::optional<std::uint64_t> content_length;  // nothing: none is written
 };
 
-// The status line and all fields up to the empty line. Framing fields of `response` are ignored,
-// CR and LF in values are dropped: a handler cannot split the response.
-std::string response_head(const Response& response, const WireOptions& options);
+// The status line and all fields up to the empty line; those of `extra` where the response has
+// none of that name. Framing fields of `response` are ignored, CR and LF in values are dropped: a
+// handler cannot split the response.
+std::string response_head(const Response& response, const Fields& extra,
+                          const WireOptions& options);
 
 std::string_view status_text(int status);
 

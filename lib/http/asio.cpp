@@ -1,2 +1,0 @@
-// Asio itself, compiled once (BOOST_ASIO_SEPARATE_COMPILATION).
-#include <boost/asio/impl/src.hpp>
