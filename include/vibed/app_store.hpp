@@ -79,7 +79,9 @@ class VIBED_EXPORT AppStore {
 };
 
 // Records in the SQLite database at `path`, made if absent. One process at a time; a database of a
-// newer vibed is `invalid_argument` with the reason data_too_new.
+// newer vibed is `invalid_argument` with the reason data_too_new; so is one with apps of another
+// space (bad_config), whose sources nobody would know of. A damaged record is left out of lists and
+// watches; list() still counts it.
 VIBED_EXPORT Result<std::unique_ptr<AppStore>> open_sqlite_app_store(const std::string& path,
                                                                      const std::string& space);
 

@@ -4,6 +4,8 @@
 
 #include "app/record.hpp"
 #include "app/watch_hub.hpp"
+#include "base/error_codes.hpp"
+#include "base/log.hpp"
 #include "sql/sqlite.hpp"
 #include "vibed/app_store.hpp"
 
@@ -23,7 +25,7 @@ constexpr std::array<std::string_view, 1> kMigrations = {R"sql(
   CREATE UNIQUE INDEX apps_by_name ON apps (space, name);
   CREATE UNIQUE INDEX apps_by_label ON apps (space, label);
   CREATE INDEX apps_by_owner ON apps (space, owner, name);
-  CREATE UNIQUE INDEX apps_by_version ON apps (version);
+  CREATE UNIQUE INDEX apps_by_version ON apps (space, version);
   CREATE TABLE gone (
     version INTEGER PRIMARY KEY, space TEXT NOT NULL, name TEXT NOT NULL, uid TEXT NOT NULL);
 )sql"};
@@ -38,6 +40,11 @@ constexpr std::string_view kListAll =
 constexpr std::string_view kListOwned =
     "SELECT object, version FROM apps WHERE space = ?1 AND owner = ?2 "
     "ORDER BY name LIMIT ?3 OFFSET ?4";
+
+// A row without an object is a tombstone.
+constexpr std::string_view kFirstAfter =
+    "SELECT version, object, name, uid FROM apps WHERE version > ?1 AND space = ?3 UNION ALL "
+    "SELECT version, '', name, uid FROM gone WHERE version > ?2 AND space = ?3 ORDER BY 1";
 
 Error no_such_app(const std::string& name) {
   return {Errc::not_found, "there is no app \"" + name + "\""};
@@ -240,8 +247,8 @@ Result<AppPage> SqliteAppStore::list(const std::string& owner, std::int64_t limi
   }
   for (const auto& [object, version] : objects) {
     auto app = read_app(object, version);
-    if (!app) return std::move(app).error();
-    page.items.push_back(*std::move(app));
+    if (!app) log::error("an app cannot be read", {{"error", app.error().message}});
+    if (app) page.items.push_back(*std::move(app));
   }
   return page;
 }
@@ -264,29 +271,27 @@ Status SqliteAppStore::finish_remove(const std::string& name, const std::string&
 Result<std::optional<AppEvent>> SqliteAppStore::first_after(WatchPosition position) {
   std::lock_guard lock(read_mutex_);
   // One statement, so that records and tombstones are of one moment.
-  auto query = reader_.query(
-      "SELECT * FROM (SELECT version, object, '' AS name, '' AS uid FROM apps "
-      "WHERE version > ?1 AND space = ?3 ORDER BY version LIMIT 1) UNION ALL "
-      "SELECT * FROM (SELECT version, '', name, uid FROM gone "
-      "WHERE version > ?2 AND space = ?3 ORDER BY version LIMIT 1) ORDER BY 1 LIMIT 1",
-      {position.live, position.gone, space_});
+  auto query = reader_.query(kFirstAfter, {position.live, position.gone, space_});
   if (!query) return std::move(query).error();
-  auto row = query->next();
-  if (!row) return std::move(row).error();
-  if (!*row) return std::optional<AppEvent>();
-  AppEvent event;
-  event.gone = query->text(1).empty();
-  if (!event.gone) {
-    auto app = read_app(query->text(1), query->number(0));
-    if (!app) return std::move(app).error();
-    event.app = *std::move(app);
-    return std::optional(std::move(event));
+  for (;;) {
+    auto row = query->next();
+    if (!row) return std::move(row).error();
+    if (!*row) return std::optional<AppEvent>();
+    std::int64_t version = query->number(0);
+    std::string object = query->text(1);
+    if (object.empty()) {
+      App gone;
+      gone.name = query->text(2);
+      gone.space = space_;
+      gone.uid = query->text(3);
+      gone.resource_version = version;
+      return std::optional(AppEvent{true, std::move(gone)});
+    }
+    // One damaged record must not keep the others from being seen.
+    auto app = read_app(object, version);
+    if (app) return std::optional(AppEvent{false, *std::move(app)});
+    log::error("an app cannot be read", {{"app", query->text(2)}, {"error", app.error().message}});
   }
-  event.app.resource_version = query->number(0);
-  event.app.name = query->text(2);
-  event.app.uid = query->text(3);
-  event.app.space = space_;
-  return std::optional(std::move(event));
 }
 
 // Pruning leaves at least kTombstonesKept of them, so with fewer none was ever pruned.
@@ -310,6 +315,12 @@ Result<std::unique_ptr<AppStore>> open_sqlite_app_store(const std::string& path,
   }
   auto reader = Connection::open(path);
   if (!reader) return std::move(reader).error();
+  auto strangers = writer->number("SELECT count(*) FROM apps WHERE space <> ?", {space});
+  if (!strangers) return std::move(strangers).error().during("open " + path);
+  if (*strangers > 0) {
+    return make_error("bad_config",
+                      "open " + path + ": it has apps of another namespace than \"" + space + "\"");
+  }
   auto version = writer->number(
       "SELECT max(ifnull((SELECT max(version) FROM apps), 0), "
       "ifnull((SELECT max(version) FROM gone), 0))");

@@ -96,16 +96,14 @@ TEST(SqliteAppStore, ARecordIsTheSameAfterReopening) {
   EXPECT_GT(store->create(make_app("c"))->resource_version, event->app.resource_version);
 }
 
-TEST(SqliteAppStore, SpacesOfOneDatabaseDoNotSeeEachOther) {
+TEST(SqliteAppStore, ADatabaseWithAppsOfAnotherSpaceIsRefused) {
   testing::TempDir dir;
-  auto one = open(dir / "db");
-  ASSERT_TRUE(one->create(make_app("a")));
-  one = nullptr;
-  auto other = *open_sqlite_app_store(dir / "db", "other");
-  EXPECT_EQ(other->list("", 0, 0)->total, 0);
-  ASSERT_TRUE(other->create(make_app("a")));
-  auto watch = other->watch(0);
-  EXPECT_EQ(watch->next({}, std::chrono::steady_clock::now())->app.space, "other");
+  ASSERT_TRUE(open(dir / "db"));
+  EXPECT_TRUE(open_sqlite_app_store(dir / "db", "other")) << "nothing is in it yet";
+  ASSERT_TRUE(open(dir / "db")->create(make_app("a")));
+  auto other = open_sqlite_app_store(dir / "db", "other");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().reason, "bad_config");
 }
 
 TEST(SqliteAppStore, ADatabaseOfANewerVersionIsRefusedAndLeftAlone) {
@@ -135,6 +133,10 @@ TEST(SqliteAppStore, ADamagedRecordIsAnErrorAndTheOthersAreReadable) {
   }
   EXPECT_EQ(store->get("a").error().code, Errc::internal);
   EXPECT_TRUE(store->get("b"));
+  EXPECT_EQ(store->list("", 0, 0)->items.size(), 1u);
+  EXPECT_EQ(store->list("", 0, 0)->total, 2);
+  auto watch = store->watch(0);
+  EXPECT_EQ(watch->next({}, std::chrono::steady_clock::now())->app.name, "b");
 }
 
 // Writes for ever: names that were acknowledged go, one a line, into `acknowledged`.
