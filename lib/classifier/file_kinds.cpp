@@ -51,6 +51,19 @@ constexpr std::array kAmbiguousEntries = {
     "index.cjs"sv, "main.js"sv, "main.mjs"sv, "main.cjs"sv,
 };
 
+std::string_view base_name(std::string_view path) {
+  auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+// ".html" of "a/index.html"; "" without one. A leading dot is part of the name: ".gitignore" has
+// none.
+std::string_view extension(std::string_view path) {
+  std::string_view name = base_name(path);
+  auto dot = name.rfind('.');
+  return dot == std::string_view::npos || dot == 0 ? std::string_view() : name.substr(dot);
+}
+
 template <class Names>
 bool contains(const Names& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -70,17 +83,6 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
-
-std::string_view base_name(std::string_view path) {
-  auto slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
-std::string_view extension(std::string_view path) {
-  std::string_view name = base_name(path);
-  auto dot = name.rfind('.');
-  return dot == std::string_view::npos || dot == 0 ? std::string_view() : name.substr(dot);
-}
 
 bool is_html(std::string_view path) {
   std::string ending = lower(extension(path));

@@ -5,13 +5,6 @@
 
 namespace vibed {
 
-// The part of `path` after the last '/'.
-std::string_view base_name(std::string_view path);
-
-// ".html" of "a/index.html", in the case it is written in; "" without one. A leading dot is part of
-// the name: ".gitignore" has none.
-std::string_view extension(std::string_view path);
-
 bool is_html(std::string_view path);
 
 // Inside a folder that says nothing about what the app is: node_modules, .git, .github, ….

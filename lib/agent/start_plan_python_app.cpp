@@ -1,0 +1,158 @@
+#include "agent/start_plan_python_app.hpp"
+
+#include <array>
+#include <cctype>
+
+#include "agent/start_plan_search.hpp"
+
+namespace vibed::plan {
+namespace {
+
+struct Framework {
+  std::string_view call;
+  Interface interface;
+};
+
+constexpr std::array kFrameworks = {
+    Framework{"FastAPI", Interface::asgi},
+    Framework{"Starlette", Interface::asgi},
+    Framework{"Quart", Interface::asgi},
+    Framework{"Litestar", Interface::asgi},
+    Framework{"BlackSheep", Interface::asgi},
+    Framework{"FastHTML", Interface::asgi},
+    Framework{"fast_app", Interface::asgi},
+    Framework{"ASGIApp", Interface::asgi},
+    Framework{"AsyncFlaskApp", Interface::asgi},
+    Framework{"WsgiToAsgi", Interface::asgi},
+    Framework{"get_asgi_application", Interface::asgi},
+    Framework{"falcon.asgi.App", Interface::asgi},
+    Framework{"Flask", Interface::wsgi},
+    Framework{"APIFlask", Interface::wsgi},
+    Framework{"OpenAPI", Interface::wsgi},
+    Framework{"Bottle", Interface::wsgi},
+    Framework{"default_app", Interface::wsgi},
+    Framework{"get_wsgi_application", Interface::wsgi},
+    Framework{"WSGIApp", Interface::wsgi},
+    Framework{"falcon.App", Interface::wsgi},
+    Framework{"make_wsgi_app", Interface::wsgi},
+};
+
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+std::string_view take_word(std::string_view& text) {
+  std::size_t end = 0;
+  while (end < text.size() && is_word(text[end])) ++end;
+  std::string_view word = text.substr(0, end);
+  text.remove_prefix(end);
+  return word;
+}
+
+void skip_blanks(std::string_view& text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+}
+
+// "FastAPI" of "fastapi.FastAPI(title=…": the dotted name that is called, whole.
+std::string_view called(std::string_view text) {
+  std::size_t end = 0;
+  while (end < text.size() && (is_word(text[end]) || text[end] == '.')) ++end;
+  return end < text.size() && text[end] == '(' ? text.substr(0, end) : std::string_view();
+}
+
+const Framework* framework_of(std::string_view call) {
+  for (const auto& framework : kFrameworks) {
+    if (call == framework.call) return &framework;
+    bool qualified = call.size() > framework.call.size() && call.ends_with(framework.call) &&
+                     call[call.size() - framework.call.size() - 1] == '.';
+    if (qualified) return &framework;
+  }
+  return nullptr;
+}
+
+// Which interface the objects of a factory have, by what its file imports.
+Interface interface_of_imports(std::string_view text) {
+  for (std::string_view module : {"fastapi", "starlette", "quart", "litestar", "fasthtml"}) {
+    if (imports(text, module)) return Interface::asgi;
+  }
+  return Interface::wsgi;
+}
+
+bool is_factory_name(std::string_view name) {
+  return name == "create_app" || name == "make_app" || name == "get_app" || name == "build_app";
+}
+
+std::optional<PythonApp> app_of_assignment(std::string_view line, std::string_view text) {
+  std::string_view name = take_word(line);
+  if (name.empty() || name == "def" || name == "class") return std::nullopt;
+  skip_blanks(line);
+  // `app, rt = fast_app()`
+  if (line.starts_with(',')) {
+    line.remove_prefix(std::min(line.find('='), line.size()));
+  } else if (line.starts_with(':')) {
+    line.remove_prefix(std::min(line.find('='), line.size()));
+  }
+  if (!line.starts_with('=') || line.starts_with("==")) return std::nullopt;
+  line.remove_prefix(1);
+  skip_blanks(line);
+  std::string_view call = called(line);
+  if (call.empty()) return std::nullopt;
+  if (const Framework* framework = framework_of(call)) {
+    return PythonApp{std::string(name), std::string(framework->call), framework->interface, false};
+  }
+  std::string_view last = call.substr(call.rfind('.') + 1);
+  bool usual_name = name == "app" || name == "application" || name == "api";
+  if (!usual_name || !is_factory_name(last)) return std::nullopt;
+  return PythonApp{std::string(name), std::string(last), interface_of_imports(text), false};
+}
+
+std::optional<PythonApp> app_of_factory(std::string_view line, std::string_view text) {
+  if (!line.starts_with("def ")) return std::nullopt;
+  line.remove_prefix(4);
+  std::string_view name = take_word(line);
+  if (!is_factory_name(name)) return std::nullopt;
+  return PythonApp{std::string(name), std::string(name), interface_of_imports(text), true};
+}
+
+}  // namespace
+
+std::optional<PythonApp> find_python_app(std::string_view text) {
+  std::optional<PythonApp> factory;
+  for (std::string_view line : lines_of(text)) {
+    if (auto app = app_of_assignment(line, text)) return app;
+    if (!factory) factory = app_of_factory(line, text);
+  }
+  return factory;
+}
+
+bool starts_itself(std::string_view text) {
+  bool guarded = false;
+  for (std::string_view line : lines_of(text)) {
+    if (line.starts_with("if __name__")) guarded = true;
+    bool top = !line.empty() && line.front() != ' ' && line.front() != '\t' && line.front() != '#';
+    if (!guarded && !top) continue;
+    if (line.starts_with("def ") || line.starts_with("class ") || line.starts_with('@')) continue;
+    for (std::string_view start :
+         {".run(", "serve(", "run_app(", "serve_forever(", ".launch(", ".listen(", "run_simple(",
+          "start_server(", "run_until_complete("}) {
+      if (line.find(start) != std::string_view::npos) return true;
+    }
+    bool calls_main = guarded && (line.find("main(") != std::string_view::npos ||
+                                  line.find("run(") != std::string_view::npos);
+    if (calls_main) return true;
+  }
+  return false;
+}
+
+bool imports(std::string_view text, std::string_view module) {
+  for (std::string_view line : lines_of(text)) {
+    line = trim(line);
+    for (std::string_view form : {"import ", "from "}) {
+      if (!line.starts_with(form)) continue;
+      std::string_view rest = line.substr(form.size());
+      if (!rest.starts_with(module)) continue;
+      if (rest.size() == module.size() || !is_word(rest[module.size()])) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace vibed::plan
