@@ -2,47 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <mutex>
+#include "watcher.hpp"
 
 namespace vibed::sandbox {
 namespace {
 
 using namespace std::chrono_literals;
 
-// Collects notifications and waits for a state of the pool to come true.
-class Watcher {
- public:
-  explicit Watcher(SandboxPool& pool) : pool_(pool) {
-    pool_.subscribe([this](const std::string& app) {
-      std::lock_guard lock(mutex_);
-      calls_.push_back(app);
-      changed_.notify_all();
-    });
-  }
-  ~Watcher() { pool_.subscribe({}); }
-
-  bool until(const std::function<bool()>& true_now) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 10s, true_now);
-  }
-  std::size_t calls() {
-    std::lock_guard lock(mutex_);
-    return calls_.size();
-  }
-
- private:
-  SandboxPool& pool_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> calls_;
-};
-
 SandboxRequest request(std::int64_t generation) {
   return {"web", "uid-1", "label1", generation, "node-24"};
 }
 
-class MemoryPoolTest : public testing::Test {
+class MemoryPoolTest : public ::testing::Test {
  protected:
   SandboxPhase phase(const std::string& id) {
     for (const Sandbox& sandbox : pool_->observe_all())

@@ -1,0 +1,132 @@
+#include "sandbox/agent_client.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/error_codes.hpp"
+
+namespace vibed::sandbox {
+namespace {
+
+using Json = nlohmann::json;
+
+// Long enough for 50 MiB into a sandbox that is short of CPU.
+constexpr std::chrono::seconds kInjectTimeout{60};
+
+std::string text_of(const Json& value, const char* key) {
+  auto at = value.find(key);
+  return at != value.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+std::int64_t number_of(const Json& value, const char* key) {
+  auto at = value.find(key);
+  return at != value.end() && at->is_number_integer() ? at->get<std::int64_t>() : 0;
+}
+
+std::vector<std::string> list_of(const Json& value, const char* key) {
+  std::vector<std::string> result;
+  auto at = value.find(key);
+  if (at == value.end() || !at->is_array()) return result;
+  for (const Json& each : *at)
+    if (each.is_string()) result.push_back(each.get<std::string>());
+  return result;
+}
+
+std::string command_of(const Json& value) {
+  std::string command;
+  for (const std::string& word : list_of(value, "command"))
+    command += (command.empty() ? "" : " ") + word;
+  std::string reason = text_of(value, "plan_reason");
+  return command.empty() || reason.empty() ? command : command + " (" + reason + ")";
+}
+
+fetch::Request request_to(const AgentAddress& agent, const std::string& method,
+                          const std::string& target) {
+  fetch::Request request;
+  request.method = method;
+  request.url = "http://localhost" + target;
+  request.unix_socket = agent.control_socket;
+  request.headers = {{"Authorization", "Bearer " + agent.token}};
+  return request;
+}
+
+// What the agent says went wrong: {"error": "…"}.
+std::string error_of(const fetch::Response& response) {
+  Json body = Json::parse(response.body, nullptr, false);
+  std::string text = body.is_object() ? text_of(body, "error") : "";
+  if (text.empty() && body.is_object()) text = text_of(body, "message");
+  return text.empty() ? "the agent answered " + std::to_string(response.status) : text;
+}
+
+}  // namespace
+
+Result<AgentEvent> agent_event_from_json(std::string_view line) {
+  Json value = Json::parse(line, nullptr, false);
+  if (!value.is_object()) return Error{Errc::invalid_argument, "an event is not a JSON object"};
+  AgentEvent event;
+  event.state = text_of(value, "state");
+  event.generation = number_of(value, "generation");
+  event.port = static_cast<int>(number_of(value, "port"));
+  event.start_command = command_of(value);
+  event.reason = text_of(value, "reason");
+  event.message = text_of(value, "message");
+  event.log = list_of(value, "log");
+  return event;
+}
+
+Result<Fd> open_agent_events(const AgentAddress& agent) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (agent.control_socket.size() >= sizeof address.sun_path)
+    return make_error("path_too_long", agent.control_socket + " is too long for a unix socket");
+  std::memcpy(address.sun_path, agent.control_socket.data(), agent.control_socket.size());
+  // Non-blocking from the start: a full backlog is an agent that does not work, not one to wait
+  // for.
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return errno_error("make a socket");
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return errno_error("connect to the agent");
+  std::string head = "GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
+                     agent.token + "\r\nAccept: application/x-ndjson\r\n\r\n";
+  // A fresh socket's buffer has room for it.
+  if (::send(fd.get(), head.data(), head.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(head.size()))
+    return errno_error("ask the agent for events");
+  return fd;
+}
+
+Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
+                    const Injection& injection, ByteSource& source) {
+  Json about = {{"token", agent.token}, {"generation", generation}, {"env", Json::object()}};
+  if (!injection.entrypoint.empty()) about["entrypoint"] = injection.entrypoint;
+  for (const EnvVar& variable : injection.env) about["env"][variable.name] = variable.value;
+  fetch::Request request = request_to(agent, "POST", "/inject");
+  request.headers.emplace_back("Content-Type", "application/gzip");
+  // A header is ASCII.
+  request.headers.emplace_back("X-Vibed-Inject",
+                               about.dump(-1, ' ', true, Json::error_handler_t::replace));
+  request.body_source = &source;
+  request.timeout = kInjectTimeout;
+  auto response = client.send(request);
+  if (!response) return std::move(response).error().during("inject");
+  if (response->status != 200) return Error{Errc::unavailable, error_of(*response)};
+  return success();
+}
+
+Result<int> agent_drain(fetch::Client& client, const AgentAddress& agent,
+                        std::chrono::milliseconds timeout) {
+  fetch::Request request = request_to(agent, "POST", "/drain");
+  request.timeout = timeout;
+  request.connect_timeout = timeout;
+  auto response = client.send(request);
+  if (!response) return std::move(response).error().during("drain");
+  if (response->status != 200) return Error{Errc::unavailable, error_of(*response)};
+  Json body = Json::parse(response->body, nullptr, false);
+  return body.is_object() ? static_cast<int>(number_of(body, "connections")) : 0;
+}
+
+}  // namespace vibed::sandbox

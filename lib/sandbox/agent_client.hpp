@@ -1,0 +1,51 @@
+// AgentClient speaks to the agent of one sandbox.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.hpp"
+#include "fetch/fetch.hpp"
+#include "vibed/sandbox_pool.hpp"
+#include "vibed/source_store.hpp"
+
+namespace vibed::sandbox {
+
+// One line of GET /events.
+struct AgentEvent {
+  std::string state;  // idle, starting, listening, restarting, failed
+  std::int64_t generation = 0;
+  int port = 0;
+  std::string start_command;  // "node server.js (package.json: main)"
+  std::string reason;
+  std::string message;
+  std::vector<std::string> log;
+};
+Result<AgentEvent> agent_event_from_json(std::string_view line);
+
+// Where an agent is and what opens it.
+struct AgentAddress {
+  std::string control_socket;
+  std::string token;
+};
+
+// Connects to the agent's event stream and asks for it. The descriptor does not block; its answer
+// is for a LineStream.
+Result<Fd> open_agent_events(const AgentAddress& agent);
+
+// Sends the source into the sandbox and returns when the agent has taken it and started the app.
+Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
+                    const Injection& injection, ByteSource& source);
+
+// The relay takes no new connection when this returns; how many are still open.
+Result<int> agent_drain(fetch::Client& client, const AgentAddress& agent,
+                        std::chrono::milliseconds timeout);
+
+// The app's lines. The client outlives the stream.
+std::unique_ptr<LogStream> agent_logs(fetch::Client& client, const AgentAddress& agent,
+                                      const LogRequest& request);
+
+}  // namespace vibed::sandbox
