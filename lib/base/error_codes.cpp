@@ -67,6 +67,14 @@ constexpr std::array kTable = {
               "The changes asked for are no longer kept; begin again from the start."},
     ErrorCode{"address_in_use", Errc::already_exists, 409,
               "Another program listens on that port; choose another, or 0 for any free one."},
+    ErrorCode{"unreachable", Errc::unavailable, 503,
+              "No vibed answers at that address; start one with vibed up, or name it with --api."},
+    ErrorCode{"app_starting", Errc::unavailable, 503,
+              "The app is being started or restarted; try again in a moment."},
+    ErrorCode{"app_suspended", Errc::unavailable, 503,
+              "The app is suspended; its owner can resume it."},
+    ErrorCode{"app_failed", Errc::unavailable, 502,
+              "The app failed; the reason and message say why."},
 };
 
 }  // namespace

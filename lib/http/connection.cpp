@@ -119,7 +119,7 @@ net::awaitable<bool> Connection::serve_one(SharedConnection self) {
   if (!more) co_return false;
   auto exchange = std::make_shared<Exchange>();
   co_await read_head(self, exchange);
-  if (!exchange->response && !exchange->gone && exchange->body_pending) {
+  if (!exchange->response && !exchange->gone && exchange->body && exchange->body_pending) {
     co_await read_body(self, exchange);
   }
   if (exchange->gone) co_return false;
@@ -217,6 +217,10 @@ void Connection::accept_head(Exchange& exchange, Head head) {
     exchange.response = exchange.match.allowed.empty()
                             ? error_response(make_error("not_found", "no such path"))
                             : method_not_allowed(exchange.match);
+    return;
+  }
+  if (exchange.match.options.body == BodyMode::discard) {
+    exchange.keep_alive = exchange.keep_alive && !exchange.body_pending;
     return;
   }
   std::uint64_t limit = exchange.match.options.max_body_bytes;

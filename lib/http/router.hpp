@@ -10,7 +10,8 @@
 
 namespace vibed::http {
 
-enum class BodyMode { memory, spool };
+// discard: not read at all; the answer comes at once, and closes the connection if there is a body.
+enum class BodyMode { memory, spool, discard };
 
 struct RouteOptions {
   BodyMode body = BodyMode::memory;

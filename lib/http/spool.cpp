@@ -36,7 +36,7 @@ Result<BodyKeeper> BodyKeeper::open(const RouteOptions& options,
                                     const std::string& spool_directory) {
   BodyKeeper keeper;
   keeper.options_ = options;
-  if (options.body == BodyMode::memory) return keeper;
+  if (options.body != BodyMode::spool) return keeper;
   auto file = open_nameless(spool_directory);
   if (!file) return std::move(file).error();
   keeper.file_ = *std::move(file);
@@ -46,7 +46,7 @@ Result<BodyKeeper> BodyKeeper::open(const RouteOptions& options,
 Status BodyKeeper::append(std::string_view bytes) {
   if (bytes.size() > options_.max_body_bytes - size_) return too_large(options_.max_body_bytes);
   size_ += bytes.size();
-  if (options_.body == BodyMode::memory) {
+  if (options_.body != BodyMode::spool) {
     memory_ += bytes;
     return success();
   }
