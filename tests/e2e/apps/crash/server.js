@@ -1,0 +1,2 @@
+console.error("cannot open the cupboard");
+process.exit(3);

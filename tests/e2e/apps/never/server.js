@@ -1,0 +1,2 @@
+console.log("thinking about it");
+setInterval(() => {}, 1000);

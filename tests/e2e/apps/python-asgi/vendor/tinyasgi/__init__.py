@@ -1,0 +1,1 @@
+"""As much of an ASGI server as a test needs."""
