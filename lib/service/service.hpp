@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vibed/app_store.hpp"
@@ -37,8 +39,9 @@ struct DeployMetadata {
 };
 
 // From JSON as POST /v1/deploy has it: {"name","runtime":{"lane","template","entrypoint"},
-// "egress":{"allowed_hosts"},"env":[{"name","value"}],"ttl"}. Unknown keys are ignored. Reasons:
-// bad_metadata, missing_name, bad_name. `default_name`: of a redeploy; wins over the JSON's.
+// "egress":{"allowed_hosts"},"env":[{"name","value"}],"ttl"}. Unknown keys are ignored, an empty
+// text is {}. At most 64 KiB, 256 variables of at most 32 KiB, 256 hosts. Reasons: bad_metadata,
+// missing_name, bad_name. `default_name`: of a redeploy; wins over the JSON's.
 Result<DeployMetadata> parse_deploy_metadata(std::string_view json,
                                              const std::string& default_name);
 
@@ -50,6 +53,7 @@ struct DeployOutcome {
 
 struct ServiceOptions {
   std::chrono::milliseconds deploy_budget{10'000};  // of waiting after the record was written
+  std::chrono::milliseconds remove_budget{10'000};  // of waiting for a removed app to be gone
   ArchiveLimits limits = {};
   int versions_kept = 20;
   int log_streams_per_user = 10;
@@ -67,7 +71,10 @@ class Service {
   // `archive` gives `size` bytes of tar.gz and is read twice: `open` opens it anew each time.
   // Order: name → archive → classify → template known and available → ownership → store → record →
   // wait. Nothing is stored when a check fails. Reasons: those of list_archive, bad_name,
-  // unknown_template, template_unavailable, build_required, forbidden, storage_full.
+  // deploy_failed (an empty source, or removed while waiting), payload_too_large, unknown_template,
+  // template_unavailable, build_required, storage_full; `permission_denied` for somebody else's
+  // app. Waiting ends when the generation just written serves or has failed, not when an older one
+  // does.
   struct Archive {
     std::function<Result<std::unique_ptr<ByteSource>>()> open;
     std::uint64_t size = 0;
@@ -80,8 +87,8 @@ class Service {
 
   Result<AppPage> list(const Caller& caller, std::int64_t limit, std::int64_t offset);
   Result<App> get(const Caller& caller, const std::string& name);
-  // Marks the app as removed and forgets its sources. Returns when the record is gone or 10 s have
-  // passed.
+  // Marks the app as removed and forgets its sources. Returns when the record is gone or the
+  // remove_budget has passed.
   Status remove(const Caller& caller, const std::string& name, std::stop_token stop);
   Result<App> suspend(const Caller& caller, const std::string& name);
   Result<App> resume(const Caller& caller, const std::string& name);
