@@ -19,7 +19,7 @@ namespace vibed {
 
 struct ClientOptions {
   std::string url = "http://127.0.0.1:8080";
-  std::string token;  // sent as a bearer token when not empty
+  std::string token = {};  // sent as a bearer token when not empty
 };
 
 // What happens to a deploy, as it happens.
