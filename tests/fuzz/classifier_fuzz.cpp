@@ -1,56 +1,34 @@
-// Any listing is classified, the same way from front and back, and its start plan is a command or
-// an error.
-//
-// The input: lines of paths, an empty line, then package.json and every other text at once.
+// Any package.json and any names: classify never fails, and the order of the entries does not
+// matter. Up to the first NUL it is package.json, then a name a line; one that ends in '/' is a
+// folder.
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <string>
-#include <string_view>
+#include <nlohmann/json.hpp>
 
-#include "vibed/agent.hpp"
+#include "archive/path.hpp"
+#include "support.hpp"
 #include "vibed/classifier.hpp"
 
-namespace {
-
-vibed::Listing listing_of(std::string_view text) {
-  vibed::Listing listing;
-  while (!text.empty()) {
-    auto end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (line.empty()) break;
-    vibed::ArchiveEntry entry{.path = std::string(line)};
-    entry.executable = line.size() % 7 == 3;
-    if (line.ends_with('/')) entry.type = vibed::EntryType::directory;
-    listing.entries.push_back(std::move(entry));
-  }
-  listing.package_json = text;
-  return listing;
-}
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  vibed::Listing listing = listing_of({reinterpret_cast<const char*>(data), size});
-  auto found = vibed::classify(listing);
-  require(found.rule >= 1 && found.rule <= 8 && !found.reason.empty());
-  vibed::Listing backwards = listing;
-  std::reverse(backwards.entries.begin(), backwards.entries.end());
-  require(vibed::classify(backwards) == found);
-  (void)vibed::to_json(found);
+  using namespace vibed;
+  using fuzz::fuzz_check;
+  std::vector<std::string_view> parts = fuzz::split(fuzz::text_of(data, size), '\0');
+  parts.resize(2);
 
-  vibed::StartPlanInput input;
-  input.entries = listing.entries;
-  input.template_name = size % 2 == 0 ? found.template_name : "base-al2023";
-  for (const auto& path : vibed::start_plan_texts(input.entries)) {
-    input.texts[path] = listing.package_json;
+  Listing listing{.entries = {}, .package_json = std::string(parts[0])};
+  for (std::string_view line : fuzz::split(parts[1], '\n')) {
+    auto path = archive::clean_path(line, 1024);  // a listing has no other paths
+    if (!path || path->empty() || archive::is_cruft(*path)) continue;
+    listing.entries.push_back({.path = *path});
+    if (line.ends_with('/')) listing.entries.back().type = EntryType::directory;
   }
-  auto plan = vibed::start_plan(input);
-  require(plan ? !plan->argv.empty() : plan.error().reason == "no_start_command");
+  if (!listing.package_json.empty()) listing.entries.push_back({.path = "package.json"});
+
+  Classification classification = classify(listing);
+  fuzz_check(classification.rule >= 1 && classification.rule <= 8, "one of eight rules");
+  fuzz_check(!classification.reason.empty(), "a reason");
+  fuzz_check(!classification.template_name.empty(), "a template");
+  fuzz_check(nlohmann::json::parse(to_json(classification)).is_object(), "a JSON object");
+  std::reverse(listing.entries.begin(), listing.entries.end());
+  fuzz_check(classify(listing) == classification, "the order does not matter");
   return 0;
 }
