@@ -97,6 +97,7 @@ Status Service::State::check_owner(const Caller& caller, const std::string& name
 
 Result<App> Service::State::record(const Caller& caller, const DeployMetadata& metadata,
                                    const DeployPlan& plan, const StoredSource& source) {
+  std::lock_guard lock(writer_of(metadata.name));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto existing = apps.get(metadata.name);
     bool fresh = !existing && existing.error().code == Errc::not_found;

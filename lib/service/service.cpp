@@ -43,6 +43,7 @@ Result<App> Service::State::own(const Caller& caller, const std::string& name) {
 
 Result<App> Service::State::change(const Caller& caller, const std::string& name,
                                    const Edit& edit) {
+  std::lock_guard lock(writer_of(name));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto app = own(caller, name);
     if (!app) return app;
@@ -54,6 +55,15 @@ Result<App> Service::State::change(const Caller& caller, const std::string& name
     if (written || written.error().code != Errc::conflict) return written;
   }
   return Error{Errc::conflict, "the app \"" + name + "\" is written too often; try again"};
+}
+
+Result<App> Service::State::mark_removed(const Caller& caller, const std::string& name) {
+  std::lock_guard lock(writer_of(name));
+  auto app = own(caller, name);
+  if (!app) return app;
+  Status marked = apps.remove(name);
+  if (!marked && marked.error().code != Errc::not_found) return std::move(marked).error();
+  return app;
 }
 
 Result<AppPage> Service::list(const Caller& caller, std::int64_t limit, std::int64_t offset) {
@@ -69,14 +79,9 @@ Result<App> Service::get(const Caller& caller, const std::string& name) {
 Status Service::remove(const Caller& caller, const std::string& name, std::stop_token stop) {
   State& state = *state_;
   AppFollower::Waiter waiter(state.follower, name);
-  auto app = state.own(caller, name);
+  auto app = state.mark_removed(caller, name);
   if (!app) return std::move(app).error();
-  Status marked = state.apps.remove(name);
-  if (!marked && marked.error().code != Errc::not_found) return marked;
-  // After the mark nobody adds a version. If the record is gone already, what it had before counts.
-  auto last = state.apps.get(name);
-  bool same = last && last->uid == app->uid;
-  state.forget(source_keys(same ? *last : *app));
+  state.forget(source_keys(*app));
   auto gone = state.await_gone(waiter, name, app->uid, stop);
   if (!gone) return std::move(gone).error();
   return success();

@@ -1,8 +1,10 @@
 // What a Service is made of; shared by service.cpp and deploy.cpp.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +42,9 @@ struct Service::State {
   // `edit` leaves as it was is not written.
   Result<App> change(const Caller& caller, const std::string& name, const Edit& edit);
 
+  // Marks the caller's app as removed; returns it with all its sources.
+  Result<App> mark_removed(const Caller& caller, const std::string& name);
+
   // Checks what can be checked before anything is stored.
   Result<DeployPlan> plan(const DeployMetadata& metadata, const Archive& archive);
   Status check_template(const std::string& name, bool named_by_caller);
@@ -58,6 +63,13 @@ struct Service::State {
   Result<bool> await_gone(AppFollower::Waiter& waiter, const std::string& name,
                           const std::string& uid, const std::stop_token& stop);
 
+  // Serialises what this service writes to the spec of one app, so that whoever marks it as removed
+  // knows all of its sources. Other processes are kept apart by resource versions alone; what they
+  // leave is for sweep_sources.
+  std::mutex& writer_of(const std::string& name) {
+    return writers[std::hash<std::string>()(name) % writers.size()];
+  }
+
   // Best effort: what stays is removed by sweep_sources.
   void forget(const std::vector<std::string>& keys);
 
@@ -68,6 +80,7 @@ struct Service::State {
   const ServiceOptions options;
   AppFollower follower;
   const std::shared_ptr<LogSlots> log_slots;
+  std::array<std::mutex, 64> writers;  // see writer_of
 };
 
 }  // namespace vibed
