@@ -75,6 +75,7 @@ constexpr std::array kTable = {
               "The app is suspended; its owner can resume it."},
     ErrorCode{"app_failed", Errc::unavailable, 502,
               "The app failed; the reason and message say why."},
+    ErrorCode{"bad_usage", Errc::invalid_argument, 400, "The command line is wrong; see --help."},
 };
 
 }  // namespace
