@@ -32,6 +32,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kInfoTimeout = 10s;
 constexpr auto kKillTimeout = 8s;
+constexpr auto kOuterTimeout = 1s;
 constexpr int kControlBacklog = 16;
 constexpr int kAppBacklog = 4096;
 constexpr uid_t kDefaultFirstUid = 600'000;
@@ -336,8 +337,9 @@ void Launcher::end(Running& running) {
       log::warn("a sandbox did not end", {{"sandbox", running.record.id}});
   }
   if (running.outer) {
-    // It ends by itself with what it watches; that it is told as well covers a set-up cut short.
-    (void)running.outer.signal(SIGKILL);
+    // It ends by itself once it has reaped the inner one; what was cut short in its set-up does not.
+    if (!running.inner || !running.outer.wait_exit(kOuterTimeout))
+      (void)running.outer.signal(SIGKILL);
     if (running.child)
       (void)running.outer.reap();
     else

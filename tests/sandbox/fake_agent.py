@@ -7,7 +7,7 @@
 #   silent    nothing ever happens
 #   die       the agent ends in the middle of the injection
 #   stubborn  as listen, and /drain is never answered
-#   restart   as listen, then it crashes and comes back at the next /status
+#   hold      as listen, and connections are kept open; GET /held is answered once there is one
 import http.server, json, os, socket, sys, threading, time
 
 state = {"state": "idle", "generation": 0}
@@ -32,7 +32,9 @@ def serve_app(generation):
         except OSError:
             return
         if mode == "hold":
-            held.append(connection)
+            with changed:
+                held.append(connection)
+                changed.notify_all()
             continue
         connection.recv(4096)
         body = b"generation %d" % generation
@@ -90,6 +92,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {})
         elif self.path == "/recover":
             become(**{**state, "state": "listening"})
+            self.answer(200, {})
+        elif self.path == "/held":
+            with changed:
+                while not held:
+                    changed.wait()
             self.answer(200, {})
         elif self.path == "/env":
             self.answer(200, dict(os.environ))
