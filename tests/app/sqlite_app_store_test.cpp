@@ -1,7 +1,8 @@
 // What only the store on disk promises: what is durable, and at which price.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,6 +138,33 @@ TEST(SqliteAppStore, ADamagedRecordIsAnErrorAndTheOthersAreReadable) {
   EXPECT_EQ(store->list("", 0, 0)->total, 2);
   auto watch = store->watch(0);
   EXPECT_EQ(watch->next({}, std::chrono::steady_clock::now())->app.name, "b");
+}
+
+// In a mount namespace of this thread's own, so that nobody else sees the small disk.
+TEST(SqliteAppStore, AFullDiskIsStorageFullAndWhatWasAcknowledgedStays) {
+  testing::TempDir dir;
+  bool mounted = false;
+  std::thread apart([&] {
+    if (::unshare(CLONE_NEWNS) != 0) return;
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return;
+    if (::mount("none", dir.path().c_str(), "tmpfs", 0, "size=1m") != 0) return;
+    mounted = true;
+    std::ofstream(dir / "ballast") << std::string(200'000, 'x');
+    auto store = open(dir / "db");
+    std::int64_t written = 0;
+    Result<App> last = make_app("none");
+    while ((last = store->create(make_app("a" + std::to_string(written))))) ++written;
+    EXPECT_EQ(last.error().reason, "storage_full") << last.error().message;
+    EXPECT_GT(written, 10);
+    EXPECT_EQ(store->list("", 0, 0)->total, written);
+    EXPECT_FALSE(store->get("a" + std::to_string(written)));
+    std::filesystem::remove(dir / "ballast");
+    EXPECT_TRUE(store->create(make_app("after"))) << "there is space again";
+    store = open(dir / "db");
+    EXPECT_EQ(store->list("", 0, 0)->total, written + 1);
+  });
+  apart.join();
+  if (!mounted) GTEST_SKIP() << "only root can mount a small disk";
 }
 
 // Writes for ever: names that were acknowledged go, one a line, into `acknowledged`.
