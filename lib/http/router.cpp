@@ -68,6 +68,12 @@ void Router::add(std::string method, std::string pattern, Handler handler, Route
       {std::move(method), std::move(parts), std::move(pattern), std::move(handler), options});
 }
 
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const Route& route : routes_) list.emplace_back(route.method, route.pattern);
+  return list;
+}
+
 Router::Match Router::find(std::string_view method, std::string_view path) const {
   Match best;
   if (!path.starts_with('/')) return best;

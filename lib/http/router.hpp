@@ -34,6 +34,9 @@ class Router {
   // Literal parts win over {name}.
   Match find(std::string_view method, std::string_view path) const;
 
+  // Method and pattern of each route, in the order they were added.
+  std::vector<std::pair<std::string, std::string>> routes() const;
+
  private:
   struct Route {
     std::string method;

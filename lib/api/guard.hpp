@@ -1,0 +1,22 @@
+// Who may call the API from a browser: only pages of the API itself. Deployed apps live on
+// *.localhost in the same browser and must not be able to drive it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "http/message.hpp"
+#include "vibed/result.hpp"
+
+namespace vibed::api {
+
+// Fails with foreign_host unless
+// - Host is 127.0.0.1, localhost or [::1] with the port the request came in at, or one of `hosts`:
+//   a name of somebody else's that resolves here (DNS rebinding) is not;
+// - Origin, if there is one, is that very host. "null" is not;
+// - Sec-Fetch-Site, if there is one, is same-origin or none; cross-site and same-site pages may
+//   only link here (a GET navigation). This holds even where a browser sends no Origin.
+// Over a unix socket any Host will do: browsers do not get there.
+Status check_caller(const http::Request& request, const std::vector<std::string>& hosts);
+
+}  // namespace vibed::api

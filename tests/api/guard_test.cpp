@@ -1,0 +1,73 @@
+#include "api/guard.hpp"
+
+#include <gtest/gtest.h>
+
+namespace vibed::api {
+namespace {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+bool allowed(const Fields& fields, const std::string& method = "GET",
+             const std::string& local = "127.0.0.1:8080") {
+  http::Request request;
+  request.method = method;
+  request.local = local;
+  for (const auto& [name, value] : fields) request.headers.add(name, value);
+  auto checked = check_caller(request, {"vibed.example", "vibed.example:8443"});
+  if (!checked) EXPECT_EQ(checked.error().reason, "foreign_host");
+  return checked.ok();
+}
+
+TEST(Guard, OnlyTheApisOwnNamesAreHosts) {
+  for (const char* host : {"127.0.0.1:8080", "localhost:8080", "LOCALHOST:8080", "[::1]:8080",
+                           "vibed.example", "vibed.example:8443"}) {
+    EXPECT_TRUE(allowed({{"Host", host}})) << host;
+  }
+  for (const char* host :
+       {"", "localhost", "127.0.0.1", "localhost:18080", "localhost:80800", "x.localhost:8080",
+        "evil.example:8080", "127.0.0.1.evil.example:8080", "127.0.0.2:8080", "0.0.0.0:8080",
+        "localhost.:8080", "vibed.example:1"}) {
+    EXPECT_FALSE(allowed({{"Host", host}})) << host;
+  }
+  EXPECT_FALSE(allowed({}));
+}
+
+TEST(Guard, OnPort80ThePortMayBeLeftOut) {
+  EXPECT_TRUE(allowed({{"Host", "localhost"}}, "GET", "127.0.0.1:80"));
+  EXPECT_TRUE(allowed({{"Host", "[::1]"}}, "GET", "[::1]:80"));
+}
+
+TEST(Guard, AUnixSocketTakesAnyHost) {
+  EXPECT_TRUE(allowed({{"Host", "whatever"}}, "GET", "unix"));
+  EXPECT_FALSE(allowed({{"Host", "whatever"}, {"Origin", "http://else"}}, "GET", "unix"));
+}
+
+TEST(Guard, AnOriginMustBeTheVeryHost) {
+  const std::pair<std::string, std::string> host{"Host", "localhost:8080"};
+  EXPECT_TRUE(allowed({host, {"Origin", "http://localhost:8080"}}, "POST"));
+  for (const char* origin :
+       {"null", "", "http://localhost", "http://localhost:18080", "http://x.localhost:18080",
+        "http://x.localhost:8080", "http://127.0.0.1:8080", "http://localhost:8080.evil",
+        "http://localhost:8080/", "file://"}) {
+    EXPECT_FALSE(allowed({host, {"Origin", origin}}, "GET")) << origin;
+    EXPECT_FALSE(allowed({host, {"Origin", origin}}, "POST")) << origin;
+  }
+  EXPECT_FALSE(allowed({host, {"Origin", "http://localhost:8080"}, {"Origin", "http://evil"}}));
+}
+
+TEST(Guard, OtherSitesMayOnlyLinkHere) {
+  const std::pair<std::string, std::string> host{"Host", "localhost:8080"};
+  for (const char* method : {"GET", "POST", "DELETE"}) {
+    EXPECT_TRUE(allowed({host, {"Sec-Fetch-Site", "same-origin"}}, method));
+    EXPECT_TRUE(allowed({host, {"Sec-Fetch-Site", "none"}}, method));
+    EXPECT_FALSE(allowed({host, {"Sec-Fetch-Site", "cross-site"}}, method));
+    EXPECT_FALSE(allowed({host, {"Sec-Fetch-Site", "same-site"}}, method));
+    EXPECT_FALSE(allowed({host, {"Sec-Fetch-Site", "nonsense"}}, method));
+  }
+  const std::pair<std::string, std::string> mode{"Sec-Fetch-Mode", "navigate"};
+  EXPECT_TRUE(allowed({host, {"Sec-Fetch-Site", "cross-site"}, mode}, "GET"));
+  EXPECT_FALSE(allowed({host, {"Sec-Fetch-Site", "cross-site"}, mode}, "POST"));
+}
+
+}  // namespace
+}  // namespace vibed::api
