@@ -45,9 +45,10 @@ void write(Level level, std::string_view message, Fields fields) {
     for (const auto& [key, value] : fields) object[std::string(key)] = value;
     line = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   } else {
-    line = now.substr(0, 23) + "Z " + std::string(name_of(level)) + " " + std::string(message);
-    for (const auto& [key, value] : fields)
-      line += " " + std::string(key) + "=" + text_value(value);
+    line.append(now, 0, 23).append("Z ").append(name_of(level)).append(" ").append(message);
+    for (const auto& [key, value] : fields) {
+      line.append(" ").append(key).append("=").append(text_value(value));
+    }
   }
   line += '\n';
   // One write a line, so that lines of several threads and processes do not mix.
