@@ -141,7 +141,7 @@ void AppRunner::turn() {
       look_due_ = now;
     }
   }
-  if (polled[2].revents != 0) app_ended(now);
+  if (polled[2].revents != 0 && app_) app_ended(now);  // unless reaping came across it
   if (look_due_ && *look_due_ <= now) look(now);
   if (kill_due_ && *kill_due_ <= now) {
     if (app_) (void)app_->signal_group(SIGKILL);

@@ -25,11 +25,11 @@ Result<PushRequest> parse_push_request(std::string_view header);
 
 // The JSON body of contract v1. Exactly one of files and source_url is there.
 struct PullRequest {
-  std::string language;
-  std::map<std::string, std::string> files;  // path → text
-  std::string source_url;
-  std::vector<std::string> command;
-  Environment env;
+  std::string language = {};
+  std::map<std::string, std::string> files = {};  // path → text
+  std::string source_url = {};
+  std::vector<std::string> command = {};
+  Environment env = {};
   int port = 0;
 };
 

@@ -106,6 +106,14 @@ void refuse_odd_values(Builder& filter) {
     filter.refuse("personality", EPERM, SCMP_A0(SCMP_CMP_MASKED_EQ, bit | kAsk, bit));
 }
 
+// The agent is PID 1 and may have the uid of its app, which lets the app turn its limits and its
+// scheduling down. Only the low 32 bits of a pid count.
+void protect_init(Builder& filter) {
+  for (const char* name :
+       {"prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"})
+    filter.refuse(name, EPERM, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffU, 1));
+}
+
 Result<std::string> exported(scmp_filter_ctx filter) {
   Fd file(::memfd_create("seccomp", MFD_CLOEXEC));
   if (!file) return errno_error("make a memory file");
@@ -131,6 +139,7 @@ Result<std::string> sandbox_filter() {
   refuse_namespaces(filter);
   refuse_sockets(filter);
   refuse_odd_values(filter);
+  protect_init(filter);
   if (filter.failed()) return Error{Errc::internal, "libseccomp refused a rule"};
   return exported(filter.get());
 }

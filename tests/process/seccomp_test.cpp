@@ -73,6 +73,7 @@ print('vsock', call(41, 40, 1, 0))
 print('packet', call(41, 17, 3, 0))
 print('alg', call(41, 38, 5, 0))
 print('netfilter', call(41, 16, 3, 12))
+print('prlimit of init', call(302, 1, 7, 0, 0))
 print('x32', call(0x40000000 + 39))
 )";
   EXPECT_EQ(run_python(program, true).out,
@@ -81,7 +82,7 @@ print('x32', call(0x40000000 + 39))
             "bpf EPERM\nperf EPERM\nuserfaultfd EPERM\nio_uring ENOSYS\nchroot EPERM\n"
             "open_by_handle EPERM\ntiocsti EPERM\ntiocsti high EPERM\npersonality EPERM\n"
             "vsock EAFNOSUPPORT\npacket EAFNOSUPPORT\nalg EAFNOSUPPORT\n"
-            "netfilter EPROTONOSUPPORT\nx32 ENOSYS\n");
+            "netfilter EPROTONOSUPPORT\nprlimit of init EPERM\nx32 ENOSYS\n");
 }
 
 TEST(SandboxFilter, LetsOrdinaryProgramsWork) {
