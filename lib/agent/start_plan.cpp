@@ -132,8 +132,9 @@ Result<StartPlan> start_plan(const StartPlanInput& input) {
   Search search(input);
   MaybePlan plan = given_plan(search);
   if (!plan && input.template_name == "static-nginx") {
-    return StartPlan{
-        {"nginx", "-c", "/etc/vibed/nginx.conf"}, {}, "static files are served by nginx"};
+    return StartPlan{{"nginx", "-e", "stderr", "-c", "/etc/vibed/nginx.conf"},
+                     {},
+                     "static files are served by nginx"};
   }
   if (!plan && input.template_name == "workerd") {
     return make_error("no_start_command", "Workers apps cannot be run by this version of vibed");

@@ -241,7 +241,8 @@ StartPlan plan_at_depth(const Search& search, std::string_view text, std::string
     auto equals = word->find('=');
     plan.env[word->substr(0, equals)] = word->substr(equals + 1);
   }
-  if (word == words->end()) return plan_by_shell(search, command, std::move(reason), depth);
+  if (word == words->end() || word->empty())
+    return plan_by_shell(search, command, std::move(reason), depth);
   Words rest(word, words->end());
   std::string script = depth < kMaxDepth ? script_called(search, rest) : "";
   if (!script.empty()) {

@@ -9,6 +9,12 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
+// A name that a shell leaves as it is.
+bool is_plain(std::string_view path) {
+  return path.find_first_of(" '\"$`\\;&|<>()*?[]{}!#~\n\t") == std::string_view::npos &&
+         !path.starts_with('-');
+}
+
 bool is_go_source(std::string_view path) {
   return path.ends_with(".go") && !path.ends_with("_test.go");
 }
@@ -46,7 +52,8 @@ std::optional<std::string> main_folder(Search& search) {
   for (const char* parent : {"cmd", "cmds", ""}) {
     if (has_main(search, parent) && *parent != '\0') found.emplace_back(parent);
     for (const auto& folder : search.folders_in(parent)) {
-      bool skip = folder == "vendor" || folder == "cmd" || base_name(folder).starts_with('.');
+      bool skip = folder == "vendor" || folder == "cmd" || base_name(folder).starts_with('.') ||
+                  !is_plain(folder);
       if (!skip && has_main(search, folder)) found.push_back(folder);
     }
     if (!found.empty()) break;
@@ -75,10 +82,7 @@ std::string what_to_build(const Search& search, const std::string& folder) {
   }
   std::string files;
   for (const auto& path : search.files_in(folder)) {
-    bool plain = std::all_of(path.begin(), path.end(), [](char c) {
-      return std::string_view(" '\"$`\\;&|<>()*?[]!#~").find(c) == std::string_view::npos;
-    });
-    if (is_go_source(path) && plain) files += (files.empty() ? "" : " ") + path;
+    if (is_go_source(path) && is_plain(path)) files += (files.empty() ? "" : " ") + path;
   }
   return files;
 }
