@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "base/files.hpp"
 #include "process/run.hpp"
+#include "process/seccomp.hpp"
 #include "process/spawn.hpp"
 #include "vibed/archive.hpp"
 
@@ -51,8 +53,21 @@ Fd dial(const std::string& path) {
   return fd;
 }
 
+Fd filter_file() {
+  Fd fd(::memfd_create("filter", MFD_CLOEXEC));
+  auto bytes = sandbox_filter();
+  EXPECT_TRUE(bytes);
+  EXPECT_EQ(::write(fd.get(), bytes->data(), bytes->size()), static_cast<ssize_t>(bytes->size()));
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+// As the local pool does it: nobody's uid, no capabilities, the filter of every sandbox.
 std::vector<std::string> sandbox_command() {
-  std::vector<std::string> command = {"bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent"};
+  std::vector<std::string> command = {
+      "bwrap", "--unshare-all", "--unshare-user",   "--uid", "1000",
+      "--gid", "1000",          "--cap-drop",       "ALL",   "--seccomp",
+      "5",     "--as-pid-1",    "--die-with-parent"};
   for (const char* folder : {"/usr", "/etc"})
     command.insert(command.end(), {"--ro-bind", folder, folder});
   for (const char* name : {"bin", "lib", "lib64"})
@@ -183,7 +198,8 @@ AgentSandbox::AgentSandbox(const Headers& environment) {
     options.argv.insert(options.argv.end(), {"--setenv", name, value});
   options.argv.emplace_back("/agent");
   options.stderr_fd = STDERR_FILENO;
-  options.fds = {{control.get(), 3}, {relay.get(), 4}};
+  Fd filter = filter_file();
+  options.fds = {{control.get(), 3}, {relay.get(), 4}, {filter.get(), 5}};
   auto process = spawn(options);
   EXPECT_TRUE(process) << process.error().message;
   if (process) process_ = *std::move(process);

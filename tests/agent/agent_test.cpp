@@ -372,9 +372,9 @@ for name in ('environ', 'mem', 'maps', 'fd/3', 'fd', 'cwd/x'):
     try:
         path = '/proc/1/' + name
         os.listdir(path) if name == 'fd' else open(path, 'rb').read(100)
-        print('READABLE', name, flush=True)
+        os.environ['FOUND'] = os.environ.get('FOUND', '') + ' ' + name
     except OSError: pass
-print('ptrace', libc.ptrace(16, 1, 0, 0), flush=True)
+if libc.ptrace(16, 1, 0, 0) == 0: os.environ['FOUND'] = 'ptrace'
 for i in range(300):
     if os.fork() == 0:
         os.setsid()
@@ -384,15 +384,11 @@ os.write(2, b'\xff\xfe\n' * 200000)
 for fd in range(3, 1024):
     try: os.close(fd)
     except OSError: pass
-print('survived', flush=True)
 )";
   json last = push_python(sandbox, python_server("0.0.0.0", "", before));
   ASSERT_EQ(last["event"], "listening") << last;
   EXPECT_EQ(body_of(sandbox.app("GET", "/x")), "GET /x 0");
-  Exchange logs = sandbox.call("GET", "/logs", kLines);
-  std::string text = logs.rest();
-  EXPECT_EQ(text.find("READABLE"), std::string::npos);
-  EXPECT_NE(text.find("survived"), std::string::npos);
+  EXPECT_EQ(body_of(sandbox.app("GET", "/env/FOUND")), "-") << "read of its agent";
   Exchange events = sandbox.call("GET", "/events");
   EXPECT_EQ(events.json_line()["restarts"], 0);
 }
