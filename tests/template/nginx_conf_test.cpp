@@ -5,8 +5,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <thread>
-
 #include "base/fd.hpp"
 #include "base/files.hpp"
 #include "process/run.hpp"
@@ -59,17 +57,24 @@ class NginxConf : public ::testing::Test {
     auto process = spawn(options);
     ASSERT_TRUE(process) << process.error().message;
     nginx_ = *std::move(process);
-    for (int i = 0; i < 1000 && ::access(socket_.c_str(), F_OK) != 0; ++i) {
+    // The path is there before anybody listens on it.
+    for (int i = 0; i < 1000 && !connected(); ++i) {
       ASSERT_FALSE(nginx_.wait_exit(10ms)) << "nginx ended at once";
     }
   }
 
-  // The whole answer to a GET, head and body.
-  std::string get(const std::string& path) {
+  Fd connected() const {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     socket_.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "";
+    bool ok = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    return ok ? std::move(fd) : Fd();
+  }
+
+  // The whole answer to a GET, head and body.
+  std::string get(const std::string& path) {
+    Fd fd = connected();
+    if (!fd) return "";
     std::string request = "GET " + path + " HTTP/1.1\r\nHost: x.localhost:18080\r\n\r\n";
     if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return "";
     std::string answer;
