@@ -124,13 +124,17 @@ VIBED_IN_CHILD void send_listener(const sock_fprog* filter, int socket) {
   ::close(fd);
 }
 
+// Before place_fds(): one of these may have the number of a target.
+VIBED_IN_CHILD void join_cgroups(const Plan& plan) {
+  for (int fd : plan.options->cgroup_procs) {
+    if (::write(fd, "0", 1) != 1) give_up(plan, Step::cgroup);
+  }
+}
+
 VIBED_IN_CHILD void apply(Plan& plan) {
   const SpawnOptions& options = *plan.options;
   if (options.new_session && ::setsid() < 0) give_up(plan, Step::session);
   if (options.new_group && ::setpgid(0, 0) != 0) give_up(plan, Step::session);
-  for (int fd : options.cgroup_procs) {
-    if (::write(fd, "0", 1) != 1) give_up(plan, Step::cgroup);
-  }
   if (options.umask) ::umask(*options.umask);
   if (options.identity) become(plan, *options.identity);
   for (const ResourceLimit& limit : options.limits) {
@@ -147,6 +151,7 @@ VIBED_IN_CHILD int child_main(void* argument) {
   reset_signals();
   int socket = plan.options->notify_socket;
   if (socket >= 0) socket = ::fcntl(socket, F_DUPFD_CLOEXEC, plan.first_free);
+  join_cgroups(plan);
   place_fds(plan);
   apply(plan);
   if (plan.options->notify_filter != nullptr) send_listener(plan.options->notify_filter, socket);

@@ -108,6 +108,17 @@ TEST(Spawn, WritesItselfIntoTheGivenControlGroups) {
   EXPECT_EQ(output_of(options), "0");
 }
 
+TEST(Spawn, AControlGroupsDescriptorMayHaveTheNumberOfAPassedOne) {
+  TempDir scratch;
+  Fd procs(::open((scratch / "cgroup.procs").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  Fd passed(::open((scratch / "passed").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  SpawnOptions options{.argv = {"cat", scratch / "cgroup.procs"}};
+  options.cgroup_procs = {procs.get()};
+  options.fds = {{passed.get(), procs.get()}};
+  EXPECT_EQ(output_of(options), "0");
+  EXPECT_EQ(contents(scratch / "passed"), "");
+}
+
 TEST(Spawn, SaysWhatFailedAndLeavesNoZombie) {
   auto missing = spawn({.argv = {"true"}, .cwd = "/no/such/folder"});
   ASSERT_FALSE(missing);
