@@ -95,9 +95,16 @@ Result<pid_t> read_child_pid(int fd) {
   return info["child-pid"].get<pid_t>();
 }
 
+std::int64_t memory_of(const Config::SandboxConfig& limits, const Template& from) {
+  return from.memory > 0 ? from.memory : limits.memory;
+}
+
 CgroupLimits cgroup_limits(const Config::SandboxConfig& limits, const Template& from) {
   CgroupLimits result;
-  result.memory = from.memory > 0 ? from.memory : limits.memory;
+  // A cgroup counts what is on a tmpfs as memory: a big site must meet a full disk, not the OOM
+  // killer.
+  result.memory = memory_of(limits, from);
+  if (result.memory > 0) result.memory += limits.workspace + 2 * limits.tmp;
   // bubblewrap's own process is one of them.
   result.processes = limits.processes > 0 ? limits.processes + 1 : 0;
   result.cpus = limits.cpus;
@@ -219,7 +226,7 @@ BubblewrapSetup Launcher::setup(const std::string& id, const Template& from,
   setup.seccomp = !options_.seccomp.empty();
   CgroupLimits limits = cgroup_limits(options_.limits, from);
   if (!cgroups_.processes()) setup.limit_processes = limits.processes;
-  if (!cgroups_.memory()) setup.limit_data = limits.memory;
+  if (!cgroups_.memory()) setup.limit_data = memory_of(options_.limits, from);
   return setup;
 }
 
@@ -337,7 +344,8 @@ void Launcher::end(Running& running) {
       log::warn("a sandbox did not end", {{"sandbox", running.record.id}});
   }
   if (running.outer) {
-    // It ends by itself once it has reaped the inner one; what was cut short in its set-up does not.
+    // It ends by itself once it has reaped the inner one; what was cut short in its set-up does
+    // not.
     if (!running.inner || !running.outer.wait_exit(kOuterTimeout))
       (void)running.outer.signal(SIGKILL);
     if (running.child)
