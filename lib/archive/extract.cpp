@@ -109,9 +109,12 @@ Status Stage::entry(const ArchiveEntry& entry, const Change& change) {
 Result<Stage::Place> Stage::place_of(std::string_view path) {
   std::string_view parent = parent_of(path);
   if (!folder_ || parent != folder_path_) {
-    folder_path_ = parent;
-    folder_ = open_beneath(stage_.get(), folder_path_, O_PATH | O_DIRECTORY);
+    // From where the last entry was when that is above: deep trees would take quadratic time.
+    bool below = folder_ && !folder_path_.empty() && parent.starts_with(folder_path_ + "/");
+    std::string rest(parent.substr(below ? folder_path_.size() + 1 : 0));
+    folder_ = open_beneath(below ? folder_.get() : stage_.get(), rest, O_PATH | O_DIRECTORY);
     if (!folder_) return failed("open folder", parent);
+    folder_path_ = parent;
   }
   return Place{folder_.get(), std::string(path.substr(parent.empty() ? 0 : parent.size() + 1))};
 }
