@@ -26,7 +26,7 @@ const std::vector<std::string> kOrder = {
 const std::map<std::string, std::string> kHome = {
     {"result", "base"},          {"export", "base"},         {"version", "base"},
     {"stream", "base"},          {"source_store", "source"}, {"app_store", "app"},
-    {"sandbox_pool", "sandbox"}, {"route_table", "route"}};
+    {"sandbox_pool", "sandbox"}, {"route_table", "route"},   {"doctor", "engine"}};
 
 // A third-party header appears in one folder of lib/ only.
 const std::vector<std::pair<std::string, std::string>> kRooms = {

@@ -1,11 +1,14 @@
 #include "route/caddy_process.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
 
+#include "base/fd.hpp"
 #include "base/files.hpp"
+#include "process/spawn.hpp"
 
 namespace vibed::route {
 namespace {
@@ -18,9 +21,9 @@ constexpr std::size_t kStateLimit = 64 * 1024;
 constexpr std::size_t kOutputShown = 2000;
 constexpr milliseconds kStartTimeout{20'000};
 constexpr milliseconds kAdoptTimeout{5'000};
-constexpr int kStopTimeoutMs = 4'000;  // longer than the grace period of the document
-constexpr int kKillTimeoutMs = 2'000;
-constexpr int kReadyPollMs = 5;
+constexpr milliseconds kStopTimeout{4'000};  // longer than the grace period of the document
+constexpr milliseconds kKillTimeout{2'000};
+constexpr milliseconds kReadyPoll{5};
 
 // The last lines it printed before it ended, as one line.
 std::string last_words(const CaddyFiles& files) {
@@ -35,12 +38,12 @@ std::string last_words(const CaddyFiles& files) {
 }
 
 // Returns when the admin API answers, which it does only after the configuration was loaded.
-Status wait_until_ready(Child& child, const CaddyStart& start) {
+Status wait_until_ready(RunningCaddy& caddy, const CaddyStart& start) {
   const CaddyFiles& files = start.files;
   const CaddyAdmin admin(files.admin_socket());
   const auto deadline = steady_clock::now() + kStartTimeout;
   for (;;) {
-    if (child.wait(kReadyPollMs)) {
+    if (caddy.ended(kReadyPoll)) {
       return Error{Errc::unavailable, "caddy ended at once: " + last_words(files)};
     }
     if (::access(files.admin_socket().c_str(), F_OK) == 0) {
@@ -54,11 +57,35 @@ Status wait_until_ready(Child& child, const CaddyStart& start) {
   }
 }
 
-void end_process(Child& child) {
-  child.signal(SIGTERM);
-  if (child.wait(kStopTimeoutMs)) return;
-  child.signal(SIGKILL);
-  child.wait(kKillTimeoutMs);
+void end_process(RunningCaddy& caddy) {
+  static_cast<void>(caddy.process.signal(SIGTERM));
+  if (caddy.ended(kStopTimeout)) return;
+  static_cast<void>(caddy.process.signal(SIGKILL));
+  caddy.ended(kKillTimeout);
+}
+
+// A process in a session of its own, so that Ctrl-C in the terminal is not for it.
+Result<RunningCaddy> spawn_caddy(const CaddyStart& start) {
+  const CaddyFiles& files = start.files;
+  const Fd output(
+      ::open(files.output().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+  if (!output) return errno_error("open " + files.output());
+  SpawnOptions options;
+  options.argv = {start.program.path, "run", "--config", files.config()};
+  options.env = {"HOME=" + files.home(), "XDG_DATA_HOME=" + files.home() + "/data",
+                 "XDG_CONFIG_HOME=" + files.home() + "/config",
+                 "PATH=/usr/local/bin:/usr/bin:/bin"};
+  options.cwd = "/";
+  options.stdout_fd = output.get();
+  options.stderr_fd = output.get();
+  options.new_session = true;
+  auto process = spawn(options);
+  if (!process) return std::move(process).error();
+  // Until it is reaped its pid is no other process's.
+  auto start_time = process_start_time(process->pid());
+  CaddyState state{process->pid(), start_time ? *start_time : 0, start.program.path,
+                   start.program.version, start.listen};
+  return RunningCaddy{std::move(*process), std::move(state), true};
 }
 
 }  // namespace
@@ -98,23 +125,23 @@ Result<RunningCaddy> start_caddy(const CaddyStart& start) {
       !written) {
     return written.error();
   }
-  auto child = Child::spawn(
-      {.argv = {start.program.path, "run", "--config", files.config()},
-       .environment = {"HOME=" + files.home(), "XDG_DATA_HOME=" + files.home() + "/data",
-                       "XDG_CONFIG_HOME=" + files.home() + "/config",
-                       "PATH=/usr/local/bin:/usr/bin:/bin"},
-       .output = files.output()});
-  if (!child) return child.error();
+  auto caddy = spawn_caddy(start);
+  if (!caddy) return std::move(caddy).error().during("start caddy");
   // The state first: a vibed that is killed from here on leaves a Caddy that can be found.
-  CaddyState state{child->pid(), child->start_time(), start.program.path, start.program.version,
-                   start.listen};
-  auto written = remember_caddy(state, files);
-  Status ready = written ? wait_until_ready(*child, start) : written;
+  auto written = remember_caddy(caddy->state, files);
+  Status ready = written ? wait_until_ready(*caddy, start) : written;
   if (!ready) {
-    end_process(*child);
+    end_process(*caddy);
     return ready.error();
   }
-  return RunningCaddy{std::move(*child), std::move(state)};
+  return caddy;
+}
+
+bool RunningCaddy::ended(std::chrono::milliseconds timeout) {
+  if (!process.wait_exit(timeout)) return false;
+  if (ours) static_cast<void>(process.reap());
+  ours = false;
+  return true;
 }
 
 std::optional<RunningCaddy> adopt_caddy(const CaddyFiles& files) {
@@ -122,16 +149,16 @@ std::optional<RunningCaddy> adopt_caddy(const CaddyFiles& files) {
   if (!text) return std::nullopt;
   auto state = caddy_state_from_json(*text);
   if (!state) return std::nullopt;
-  auto child = Child::adopt(state->pid, state->start_time);
-  if (!child) return std::nullopt;
-  RunningCaddy caddy{std::move(*child), std::move(*state)};
+  auto process = open_process(state->pid, state->start_time);
+  if (!process || process->wait_exit(milliseconds(0))) return std::nullopt;
+  RunningCaddy caddy{std::move(*process), std::move(*state)};
   if (CaddyAdmin(files.admin_socket()).config(kAdoptTimeout)) return caddy;
   stop_caddy(caddy, files);
   return std::nullopt;
 }
 
 void stop_caddy(RunningCaddy& caddy, const CaddyFiles& files) {
-  end_process(caddy.child);
+  end_process(caddy);
   ::unlink(files.state().c_str());
   ::unlink(files.admin_socket().c_str());
 }

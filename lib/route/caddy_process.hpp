@@ -1,14 +1,15 @@
 // CaddyProcess: one Caddy of ours, started or adopted.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "process/pidfd.hpp"
 #include "route/caddy_admin.hpp"
 #include "route/caddy_version.hpp"
-#include "route/child.hpp"
 
 namespace vibed::route {
 
@@ -36,8 +37,12 @@ struct CaddyFiles {
 };
 
 struct RunningCaddy {
-  Child child;
+  Process process;
   CaddyState state;
+  bool ours = false;  // a child of this process, to be reaped
+
+  // Whether it ended within `timeout`; then it is reaped as well.
+  bool ended(std::chrono::milliseconds timeout);
 };
 
 struct CaddyStart {

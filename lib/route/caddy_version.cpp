@@ -5,13 +5,13 @@
 #include <cctype>
 #include <charconv>
 
-#include "route/child.hpp"
+#include "process/run.hpp"
 
 namespace vibed::route {
 namespace {
 
 constexpr std::string_view kUsualFolders = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin";
-constexpr int kVersionTimeoutMs = 10'000;
+constexpr std::chrono::seconds kVersionTimeout{10};
 
 // Reads a number at the front of `text` and takes it off, with one dot after it.
 int take_number(std::string_view& text) {
@@ -59,9 +59,12 @@ Result<CaddyProgram> find_caddy(const std::string& given, const std::string& sea
   if (path.empty()) {
     return Error{Errc::not_found, "caddy is not installed (on Debian: apt-get install caddy)"};
   }
-  auto printed = output_of({path, "version"}, kVersionTimeoutMs);
+  RunOptions options{.timeout = kVersionTimeout};
+  options.env = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/nonexistent"};
+  auto printed = run({path, "version"}, options);
   if (!printed) return std::move(printed).error().during("run " + path + " version");
-  return CaddyProgram{path, parse_caddy_version(*printed)};
+  if (!printed->status.ok()) return Error{Errc::unavailable, path + " version failed"};
+  return CaddyProgram{path, parse_caddy_version(printed->out)};
 }
 
 }  // namespace vibed::route

@@ -54,7 +54,7 @@ class CaddyFrontDoor final : public FrontDoor {
     }
     condition_.serving = true;
     condition_.adopted = adopted;
-    condition_.pid = caddy_.child.pid();
+    condition_.pid = caddy_.process.pid();
     condition_.version = to_string(caddy_.state.version);
     thread_ = std::jthread([this](const std::stop_token& stop) { supervise(stop); });
   }
@@ -92,7 +92,7 @@ class CaddyFrontDoor final : public FrontDoor {
       const auto died = steady_clock::now();
       const bool healthy = died - born > kHealthyLife;
       delay = healthy ? milliseconds(0) : next_delay(delay);
-      caddy_.child.wait(0);  // reaps
+      caddy_.ended(milliseconds(0));  // reaps
       note_death();
       // After a healthy life it is started again at once.
       while (!pause(delay, stop) || !restart(stop)) {
@@ -106,7 +106,7 @@ class CaddyFrontDoor final : public FrontDoor {
 
   // False when it is time to stop.
   bool wait_for_death(const std::stop_token& stop) {
-    pollfd items[] = {{caddy_.child.pidfd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    pollfd items[] = {{caddy_.process.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
     while (!stop.stop_requested()) {
       if (::poll(items, 2, -1) > 0 && (items[0].revents & POLLIN) != 0) {
         return !stop.stop_requested();
@@ -143,19 +143,19 @@ class CaddyFrontDoor final : public FrontDoor {
   }
 
   void note_death() {
-    log::warn("caddy ended", {{"pid", std::to_string(caddy_.child.pid())}});
+    log::warn("caddy ended", {{"pid", std::to_string(caddy_.process.pid())}});
     const std::lock_guard lock(mutex_);
     condition_.serving = false;
     condition_.message = "caddy ended and is being started again";
   }
 
   void note_restart(milliseconds outage) {
-    log::warn("caddy is back", {{"pid", std::to_string(caddy_.child.pid())},
+    log::warn("caddy is back", {{"pid", std::to_string(caddy_.process.pid())},
                                 {"outage_ms", std::to_string(outage.count())}});
     const std::lock_guard lock(mutex_);
     condition_.serving = true;
     condition_.adopted = false;
-    condition_.pid = caddy_.child.pid();
+    condition_.pid = caddy_.process.pid();
     condition_.restarts += 1;
     condition_.last_outage = outage;
     condition_.message.clear();

@@ -1,0 +1,29 @@
+// vibed rm: an app and its sources are gone.
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "remote.hpp"
+
+namespace vibed::cli {
+namespace {
+
+Status rm(const Invocation& invocation) {
+  auto client = connect(invocation);
+  const std::string app = invocation.text("APP");
+  auto removed = call(*client, "DELETE", app_path(app));
+  if (!removed) return std::move(removed).error();
+  fmt::print("{} is removed\n", app);
+  return success();
+}
+
+}  // namespace
+
+Command rm_command() {
+  return {.name = "rm",
+          .summary = "remove an app with all its versions",
+          .options = remote_options(false),
+          .positionals = {{"APP", "its name"}},
+          .run = rm};
+}
+
+}  // namespace vibed::cli
