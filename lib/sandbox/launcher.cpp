@@ -232,104 +232,106 @@ BubblewrapSetup Launcher::setup(const std::string& id, const Template& from,
 
 Result<Running> Launcher::boot(const std::string& id, const Template& from,
                                const std::string& go_cache) {
-  Record record;
-  record.id = id;
-  record.template_name = from.name;
-  record.runtime_version = from.runtime_version;
-  record.token = random_hex(16);
+  Boot boot;
+  boot.record.id = id;
+  boot.record.template_name = from.name;
+  boot.record.runtime_version = from.runtime_version;
+  boot.record.token = random_hex(16);
   std::string folder = sandbox_folder(options_.run_directory, id);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("make " + folder);
-  auto running = start(record, from, go_cache);
-  if (!running) {
-    std::string printed = agent_log_tail(options_.run_directory, id);
-    clean(record);
-    Error error = std::move(running).error();
-    if (!printed.empty()) error.message += ": " + printed;
-    return error;
-  }
-  return running;
+  auto done = prepare(boot, from);
+  auto running = done ? start(boot, from, go_cache) : Result<Running>(std::move(done).error());
+  if (running) return running;
+  Error error = std::move(running).error();
+  std::string printed = agent_log_tail(options_.run_directory, id);
+  if (!printed.empty()) error.message += ": " + printed;
+  clean(boot.record);
+  return error;
 }
 
-Result<Running> Launcher::start(Record record, const Template& from, const std::string& go_cache) {
-  auto undo = [&](Error error) {
-    (void)remove_cgroup(record.cgroups);
-    if (uids_ && record.uid != 0) uids_->put_back(record.uid);
-    return error;
-  };
+Status Launcher::prepare(Boot& boot, const Template& from) {
+  Record& record = boot.record;
   auto control = listen_at(control_socket(options_.run_directory, record.id), kControlBacklog);
   if (!control) return std::move(control).error();
+  boot.control = *std::move(control);
   auto app = listen_at(app_socket(options_.run_directory, record.id), kAppBacklog);
   if (!app) return std::move(app).error();
-  std::string folder = sandbox_folder(options_.run_directory, record.id);
-  Fd output(
-      ::open((folder + "/agent.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!output) return errno_error("create agent.log");
+  boot.app = *std::move(app);
+  std::string log = sandbox_folder(options_.run_directory, record.id) + "/agent.log";
+  boot.output = Fd(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!boot.output) return errno_error("create " + log);
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error("make a pipe");
+  boot.info = Fd(ends[0]);
+  boot.info_write = Fd(ends[1]);
+  auto filter = as_file(options_.seccomp);
+  if (!filter) return std::move(filter).error();
+  boot.filter = *std::move(filter);
   auto cgroup = cgroups_.make(record.id, cgroup_limits(options_.limits, from));
   if (!cgroup) return std::move(cgroup).error();
-  record.cgroups = cgroup->folders;
-
-  SpawnOptions spawn_options;
+  boot.cgroup = *std::move(cgroup);
+  record.cgroups = boot.cgroup.folders;
   if (uids_) {
     auto uid = uids_->take();
-    if (!uid) return undo(std::move(uid).error());
+    if (!uid) return std::move(uid).error();
     record.uid = *uid;
-    spawn_options.identity = Identity{*uid, *uid};
   }
   // Before anything runs: whoever finds half a record looks for what it left behind.
-  if (auto done = remember(record); !done) return undo(std::move(done).error());
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return undo(errno_error("make a pipe"));
-  Fd info(ends[0]);
-  Fd info_write(ends[1]);
-  auto filter = as_file(options_.seccomp);
-  if (!filter) return undo(std::move(filter).error());
+  return remember(record);
+}
 
-  auto setup = this->setup(record.id, from, go_cache, {t_share, t_cache});
-  spawn_options.argv = bubblewrap_argv(setup, from);
-  if (!options_.agent_argv.empty()) {
-    spawn_options.argv.pop_back();
-    spawn_options.argv.insert(spawn_options.argv.end(), options_.agent_argv.begin(),
-                              options_.agent_argv.end());
-  }
-  spawn_options.env = std::vector<std::string>{"PATH=/usr/bin:/bin"};
-  spawn_options.cwd = "/";
-  spawn_options.stdout_fd = output.get();
-  spawn_options.stderr_fd = output.get();
-  spawn_options.fds = {
-      {control->get(), kControlFd}, {app->get(), kRelayFd}, {info_write.get(), kInfoFd}};
-  if (setup.seccomp) spawn_options.fds.push_back({filter->get(), kSeccompFd});
-  spawn_options.new_session = true;
-  spawn_options.umask = 022;
-  spawn_options.limits = {{RLIMIT_CORE, 0, 0}};
-  for (const Fd& procs : cgroup->procs) spawn_options.cgroup_procs.push_back(procs.get());
-  auto outer = spawn(spawn_options);
-  if (!outer) return undo(std::move(outer).error().during("start bubblewrap"));
-  info_write.reset();
+SpawnOptions Launcher::spawn_options(const Boot& boot, const Template& from,
+                                     const std::string& go_cache) const {
+  auto setup = this->setup(boot.record.id, from, go_cache, {t_share, t_cache});
+  SpawnOptions options;
+  options.argv = bubblewrap_argv(setup, from);
+  options.env = std::vector<std::string>{"PATH=/usr/bin:/bin"};
+  options.cwd = "/";
+  options.stdout_fd = boot.output.get();
+  options.stderr_fd = boot.output.get();
+  options.fds = {{boot.control.get(), kControlFd},
+                 {boot.app.get(), kRelayFd},
+                 {boot.info_write.get(), kInfoFd}};
+  if (setup.seccomp) options.fds.push_back({boot.filter.get(), kSeccompFd});
+  options.new_session = true;
+  options.umask = 022;
+  options.limits = {{RLIMIT_CORE, 0, 0}};
+  if (uids_) options.identity = Identity{boot.record.uid, boot.record.uid};
+  for (const Fd& procs : boot.cgroup.procs) options.cgroup_procs.push_back(procs.get());
+  return options;
+}
 
+Result<Running> Launcher::start(Boot& boot, const Template& from, const std::string& go_cache) {
+  auto outer = spawn(spawn_options(boot, from, go_cache));
+  if (!outer) return std::move(outer).error().during("start bubblewrap");
+  boot.info_write.reset();
   Running running;
   running.outer = std::move(*outer);
-  auto failed = [&](Error error) {
-    for (pid_t pid : processes_of(record.id))
-      if (auto process = open_process(pid)) (void)process->signal(SIGKILL);
-    (void)running.outer.signal(SIGKILL);
-    (void)running.outer.reap();
-    return undo(std::move(error));
-  };
-  auto pid = read_child_pid(info.get());
-  if (!pid) return failed(std::move(pid).error());
+  Status known = identify(boot, running);
+  if (known) return running;
+  for (pid_t pid : processes_of(boot.record.id))
+    if (auto process = open_process(pid)) (void)process->signal(SIGKILL);
+  (void)running.outer.signal(SIGKILL);
+  (void)running.outer.reap();
+  return std::move(known).error();
+}
+
+// Finds PID 1 of what was started and writes down who is who.
+Status Launcher::identify(Boot& boot, Running& running) const {
+  auto pid = read_child_pid(boot.info.get());
+  if (!pid) return std::move(pid).error();
   auto inner = open_process(*pid);
-  if (!inner)
-    return failed(std::move(inner).error().during("bubblewrap could not start the agent"));
+  if (!inner) return std::move(inner).error().during("bubblewrap could not start the agent");
+  running.inner = std::move(*inner);
   auto inner_start = process_start_time(*pid);
   auto outer_start = process_start_time(running.outer.pid());
-  running.inner = std::move(*inner);
+  Record& record = boot.record;
   record.inner_pid = *pid;
   record.inner_start = inner_start ? *inner_start : 0;
   record.outer_pid = running.outer.pid();
   record.outer_start = outer_start ? *outer_start : 0;
-  if (auto done = remember(record); !done) return failed(std::move(done).error());
-  running.record = std::move(record);
-  return running;
+  running.record = record;
+  return remember(record);
 }
 
 Status Launcher::remember(const Record& record) const {

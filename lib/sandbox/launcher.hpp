@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "process/pidfd.hpp"
+#include "process/spawn.hpp"
 #include "sandbox/bubblewrap.hpp"
 #include "sandbox/cgroup.hpp"
 #include "sandbox/record.hpp"
@@ -21,9 +22,8 @@ struct LauncherOptions {
   std::string bubblewrap;
   Config::SandboxConfig limits;
   Share share;
-  std::string cache_directory;               // holds compiled standard libraries, "go-go1.26.1"
-  std::string seccomp;                       // a filter for --seccomp; empty: none
-  std::vector<std::string> agent_argv = {};  // instead of the agent, for tests
+  std::string cache_directory;  // holds compiled standard libraries, "go-go1.26.1"
+  std::string seccomp;          // a filter for --seccomp; empty: none
 };
 
 // A sandbox that runs, as processes and files. Movable.
@@ -70,15 +70,30 @@ class Launcher {
   const Cgroups& cgroups() const { return cgroups_; }
 
  private:
+  // All that one boot holds until it is done.
+  struct Boot {
+    Record record;
+    Fd control;
+    Fd app;
+    Fd output;
+    Fd info;  // bubblewrap tells the pid of PID 1 through this pipe
+    Fd info_write;
+    Fd filter;
+    Cgroup cgroup;
+  };
+
   struct View {  // where a boot thread finds shared files
     std::string share;
     std::string cache;
   };
 
-  View make_view() const;
   BubblewrapSetup setup(const std::string& id, const Template& from, const std::string& go_cache,
                         const View& view) const;
-  Result<Running> start(Record record, const Template& from, const std::string& go_cache);
+  Status prepare(Boot& boot, const Template& from);
+  SpawnOptions spawn_options(const Boot& boot, const Template& from,
+                             const std::string& go_cache) const;
+  Result<Running> start(Boot& boot, const Template& from, const std::string& go_cache);
+  Status identify(Boot& boot, Running& running) const;
   void clean(const Record& record);
 
   LauncherOptions options_;

@@ -55,7 +55,8 @@ class RealTemplates : public ::testing::Test {
     const Runtime* go = go_runtime(template_);
     bool needs_go = template_.language == "go";
     if (needs_go && !go_cache_ready(shared_cache(), *go))
-      GTEST_SKIP() << "Go's standard library is not in " << shared_cache();
+      GTEST_SKIP() << "Go's standard library is not in " << shared_cache() << "/"
+                   << go_cache_name(*go);
     open(needs_go);
     if (HasFatalFailure()) return;
     deploy(pack(files));
