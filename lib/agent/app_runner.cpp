@@ -103,7 +103,7 @@ void AppRunner::stop() {
   int mine = ++stops_asked_;
   ++commands_.stops;
   poke();
-  stopped_.wait(lock, [&] { return stops_done_ >= mine; });
+  stopped_.wait(lock, [&] { return over_ || stops_done_ >= mine; });
 }
 
 void AppRunner::check_listeners() {
@@ -114,6 +114,10 @@ void AppRunner::check_listeners() {
 
 void AppRunner::run() {
   while (!quitting_ || app_) turn();
+  {
+    std::lock_guard lock(mutex_);
+    over_ = true;
+  }
   finish_stops();
 }
 

@@ -127,6 +127,7 @@ class AppRunner {
   Commands commands_;    // guarded by mutex_
   int stops_done_ = 0;   // guarded by mutex_
   int stops_asked_ = 0;  // guarded by mutex_
+  bool over_ = false;    // guarded by mutex_: run() has returned
 };
 
 }  // namespace vibed::agent

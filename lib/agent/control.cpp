@@ -62,9 +62,9 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-// The last line of an inject stream; nothing while the app has neither listened nor ended.
+// The last line of an inject stream; nothing while the app has neither listened nor ended for good.
 std::optional<std::string> outcome_line(const AgentState& state) {
-  if (state.state == AppState::listening || state.state == AppState::restarting)
+  if (state.state == AppState::listening)
     return text_of({{"event", "listening"}, {"port", state.port}, {"address", state.address}});
   if (state.state == AppState::idle)
     return text_of({{"event", "failed"},
@@ -186,10 +186,10 @@ http::Response Control::push_stream(PushRequest push, std::shared_ptr<http::Body
 // States may be skipped, the lines may not: each is made from what must have come before.
 void Control::tell_outcome(std::uint64_t seen, http::ResponseWriter& out) {
   bool told_start = false;
-  while (!board_.closed()) {
+  for (;;) {
     auto note = board_.wait(seen, kKeepAlive);
     if (!note) {
-      if (!out.write("\n")) return;
+      if (board_.closed() || !out.write("\n")) return;
       continue;
     }
     seen = note->version;
@@ -227,8 +227,9 @@ http::Response Control::events() {
     Board::Note note = board_.read();
     if (!out.write(event_line(note.state) + "\n")) return;
     std::uint64_t seen = note.version;
-    while (!board_.closed()) {
+    for (;;) {
       auto next = board_.wait(seen, kKeepAlive);
+      if (!next && board_.closed()) return;
       if (next) seen = next->version;
       if (!out.write(next ? event_line(next->state) + "\n" : "\n")) return;
     }
@@ -258,16 +259,14 @@ http::Response Control::follow_logs(int lines) {
   return line_stream([this, lines](http::ResponseWriter& out) {
     std::uint64_t from = ring_.cursor(lines);
     while (!out.closed()) {
+      bool last = board_.closed();  // before reading: what came before the end is still told
       LogRing::Batch batch = ring_.read(from);
       std::string text;
       for (const RingLine& line : batch.lines) text += log_line(line);
       if (!text.empty() && !out.write(text)) return;
       from = batch.next;
-      if (board_.closed()) return;
-      if (text.empty()) {
-        ring_.wait(from, kKeepAlive);
-        if (ring_.cursor(1) < from && !out.write("\n")) return;
-      }
+      if (last) return;
+      if (text.empty() && !ring_.wait(from, kKeepAlive) && !out.write("\n")) return;
     }
   });
 }

@@ -99,9 +99,9 @@ std::uint64_t LogRing::cursor(int count) const {
   return end - std::min(static_cast<std::uint64_t>(count), end - first_);
 }
 
-void LogRing::wait(std::uint64_t from, std::chrono::milliseconds timeout) const {
+bool LogRing::wait(std::uint64_t from, std::chrono::milliseconds timeout) const {
   std::unique_lock lock(mutex_);
-  grown_.wait_for(lock, timeout, [&] { return closed_ || first_ + lines_.size() > from; });
+  return grown_.wait_for(lock, timeout, [&] { return closed_ || first_ + lines_.size() > from; });
 }
 
 void LogRing::close() {

@@ -55,8 +55,8 @@ class LogRing {
   // The number to start reading at for the newest `count` lines.
   std::uint64_t cursor(int count) const;
 
-  // Waits for a line of number `from`, for close(), or for `timeout`.
-  void wait(std::uint64_t from, std::chrono::milliseconds timeout) const;
+  // Waits for a line of number `from` or for close(). False: `timeout` came first.
+  bool wait(std::uint64_t from, std::chrono::milliseconds timeout) const;
 
   // Wakes everybody who waits, now and in future.
   void close();

@@ -317,7 +317,8 @@ Result<SourceUrl> parse_source_url(std::string_view text) {
   std::string_view authority = text.substr(0, slash);
   std::string_view rest = text.substr(slash);
   rest = rest.substr(0, rest.find('#'));
-  url.target = (rest.starts_with('/') ? "" : "/") + std::string(rest);
+  if (!rest.starts_with('/')) url.target = "/";
+  url.target += rest;
   authority.remove_prefix(authority.rfind('@') + 1);  // npos + 1 is 0
   std::size_t close = authority.starts_with('[') ? authority.find(']') : 0;
   if (close == std::string_view::npos) return bad("source url has a malformed host");
@@ -338,9 +339,9 @@ Result<SourceUrl> follow_redirect(const SourceUrl& from, std::string_view locati
     return parse_source_url(from.scheme + ":" + std::string(location));
   if (!is_clean(location)) return bad("source url is not a URL");
   SourceUrl to = from;
-  std::string path = from.target.substr(0, from.target.find('?'));
-  to.target = location.front() == '/' ? std::string(location)
-                                      : path.substr(0, path.rfind('/') + 1) + std::string(location);
+  std::string_view path = std::string_view(from.target).substr(0, from.target.find('?'));
+  bool absolute = location.front() == '/';
+  to.target = fmt::format("{}{}", absolute ? "" : path.substr(0, path.rfind('/') + 1), location);
   return to;
 }
 

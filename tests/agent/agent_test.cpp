@@ -368,10 +368,9 @@ for number in list(range(1, 32)) + list(range(34, 65)):
 for number in (15, 2):
     info = (ctypes.c_int * 32)(number, 0, -1)
     libc.syscall(129, 1, number, info)
-for name in ('environ', 'mem', 'maps', 'fd/3', 'fd', 'cwd/x'):
+for name in ('environ', 'mem', 'maps', 'fd/3', 'cwd/x'):
     try:
-        path = '/proc/1/' + name
-        os.listdir(path) if name == 'fd' else open(path, 'rb').read(100)
+        open('/proc/1/' + name, 'rb').read(100)
         os.environ['FOUND'] = os.environ.get('FOUND', '') + ' ' + name
     except OSError: pass
 if libc.ptrace(16, 1, 0, 0) == 0: os.environ['FOUND'] = 'ptrace'
@@ -396,17 +395,18 @@ for fd in range(3, 1024):
 TEST_F(AgentTest, LimitsOfTheEnvironmentHoldForTheAppAlone) {
   AgentSandbox sandbox(
       {{"VIBED_AGENT_LIMIT_PROCESSES", "40"}, {"VIBED_AGENT_LIMIT_DATA", "300000000"}});
-  json request = {{"command", {"sh", "-c", "ulimit -u; ulimit -d; ulimit -c"}},
+  json request = {{"command", {"sh", "-c", "ulimit -d; ulimit -c; cat /proc/self/oom_score_adj"}},
                   {"files", {{"x", "y"}}}};
   ASSERT_EQ(sandbox.call("POST", "/inject", {}, request.dump()).status(), 200);
   Exchange events = sandbox.call("GET", "/events");
   await_state(events, "failed");
   json lines = json::parse(body_of(sandbox.call("GET", "/logs")))["lines"];
-  ASSERT_GE(lines.size(), 2U) << lines;
-  auto limits = read_file(fmt::format("/proc/{}/limits", sandbox.agent_pid()), 64 * 1024);
+  EXPECT_EQ(lines, (json{"292968", "0", "900"})) << "the kernel ends the app before its init";
+  std::string proc = fmt::format("/proc/{}", sandbox.agent_pid());
+  auto limits = read_file(proc + "/limits", 64 * 1024);
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->find("300000000"), std::string::npos);
-  EXPECT_NE(lines.dump().find("292968"), std::string::npos) << lines;
+  EXPECT_EQ(*read_file(proc + "/oom_score_adj", 64), *read_file("/proc/self/oom_score_adj", 64));
 }
 
 TEST_F(AgentTest, TermFromOutsideEndsAppAndAgentInOrder) {

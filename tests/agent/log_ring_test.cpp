@@ -70,11 +70,12 @@ TEST(LogRing, AReaderThatFellBehindGoesOnWithWhatIsLeft) {
 TEST(LogRing, AWaitingReaderIsWokenByALineAndByTheEnd) {
   LogRing ring(3);
   std::thread writer([&] { ring.remark("hello", kNow); });
-  ring.wait(0, std::chrono::seconds(60));
+  EXPECT_TRUE(ring.wait(0, std::chrono::seconds(60)));
   writer.join();
   EXPECT_EQ(texts(ring.read(0).lines), (Texts{"vibed:hello"}));
+  EXPECT_FALSE(ring.wait(1, std::chrono::milliseconds(1)));
   std::thread closer([&] { ring.close(); });
-  ring.wait(1, std::chrono::seconds(60));
+  EXPECT_TRUE(ring.wait(1, std::chrono::seconds(60)));
   closer.join();
 }
 
