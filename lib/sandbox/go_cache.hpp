@@ -13,7 +13,7 @@ namespace vibed::sandbox {
 // The Go runtime of a template, or nullptr.
 const Runtime* go_runtime(const Template& from);
 
-// The name of its cache below the cache folder: "go-go1.26.1-1f0c…", by version and place.
+// The name of its cache below the cache folder: "go-1.26.8-1f0c…", by version and place.
 std::string go_cache_name(const Runtime& go);
 
 // Whether `directory`/<name> is complete.

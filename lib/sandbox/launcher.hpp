@@ -22,7 +22,7 @@ struct LauncherOptions {
   std::string bubblewrap;
   Config::SandboxConfig limits;
   Share share;
-  std::string cache_directory;  // holds compiled standard libraries, "go-go1.26.1"
+  std::string cache_directory;  // holds compiled standard libraries, "go-1.26.8"
   std::string seccomp;          // a filter for --seccomp; empty: none
 };
 

@@ -204,8 +204,9 @@ void LocalSandboxPool::stop(bool keep_apps) {
     for (auto& [id, guest] : guests_) {
       Slot* slot = ledger_.find(id);
       const Record& record = guest->running().record;
-      bool keep =
-          keep_apps && slot != nullptr && slot->claimed() && record.injected != Injected::begun;
+      bool whole = record.injected != Injected::begun ||
+                   (slot != nullptr && slot->sandbox.phase == SandboxPhase::listening);
+      bool keep = keep_apps && slot != nullptr && slot->claimed() && whole;
       if (!keep) {
         if (slot != nullptr) upstreams_.remove(slot->label, id);
         ending.push_back(guest);
