@@ -92,13 +92,16 @@ std::int64_t number_of(const Json& object, const char* key) {
 
 Outcome outcome_of(const Json& app) {
   const std::string phase = text_of(app, "phase");
+  const std::int64_t generation = number_of(app, "generation");
   if (phase == "Suspended") return Outcome::suspended;
-  if (phase == "Failed") return Outcome::failed;
   const auto progressing = app.find("progressing");
   if (progressing != app.end() && progressing->is_object()) {
-    return progressing->value("status", false) ? Outcome::underway : Outcome::failed;
+    // What is said of an older generation is history.
+    const bool current = number_of(*progressing, "generation") >= generation;
+    return current && !progressing->value("status", false) ? Outcome::failed : Outcome::underway;
   }
-  const bool current = number_of(app, "observed_generation") >= number_of(app, "generation");
+  if (phase == "Failed") return Outcome::failed;
+  const bool current = number_of(app, "observed_generation") >= generation;
   return phase == "Ready" && current ? Outcome::serving : Outcome::underway;
 }
 
@@ -109,11 +112,13 @@ std::string why(const Json& app) {
   return message.empty() ? text_of(about, "reason") : message;
 }
 
-Result<Json> settle(Client& client, const std::string& app, int seconds) {
+Result<Json> settle(Client& client, const std::string& app, Outcome past, int seconds) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   for (;;) {
     auto seen = call(client, "GET", app_path(app));
-    if (!seen || outcome_of(*seen) != Outcome::underway) return seen;
+    if (!seen) return seen;
+    const Outcome outcome = outcome_of(*seen);
+    if (outcome != Outcome::underway && outcome != past) return seen;
     if (std::chrono::steady_clock::now() > until) return seen;
     std::this_thread::sleep_for(kLook);
   }

@@ -35,8 +35,9 @@ Outcome outcome_of(const Json& app);
 // Why: of the newer generation when that is what failed.
 std::string why(const Json& app);
 
-// The app, looked at until it is not underway any more or `seconds` have passed.
-Result<Json> settle(Client& client, const std::string& app, int seconds);
+// The app, looked at until it is neither underway nor still what it was, `past`, or `seconds` have
+// passed.
+Result<Json> settle(Client& client, const std::string& app, Outcome past, int seconds);
 
 void print_json(const Json& value);
 

@@ -64,7 +64,7 @@ Status rollback(const Invocation& invocation) {
   const Json body = {{"version", *version}};
   auto done = call(*client, "POST", app_path(app) + "/rollback", body.dump());
   if (!done) return std::move(done).error();
-  auto settled = settle(*client, app, kWaitSeconds);
+  auto settled = settle(*client, app, Outcome::suspended, kWaitSeconds);
   if (!settled) return std::move(settled).error();
   return conclude(invocation, *client, *settled);
 }

@@ -11,11 +11,11 @@ struct AppView {
   std::string phase;
   std::string reason;
   std::string message;
-  bool settled = false;  // nothing more will happen by itself: serving, failed or suspended
+  bool settled = false;  // the newest generation serves, or has failed
 };
 
 // Of an app's JSON; empty and not settled when it is none. An app whose newer generation is on its
-// way is not settled, whatever its phase.
+// way is not settled, whatever its phase. Neither is a suspended one: its deploy resumes it.
 AppView view_app(std::string_view json);
 
 }  // namespace vibed

@@ -79,7 +79,7 @@ TEST(LineOverlap, OfEqualLinesTakesTheLongestRepetition) {
 TEST(AppView, OfAReadyAppIsSettled) {
   EXPECT_TRUE(view_app(R"({"phase":"Ready"})").settled);
   EXPECT_TRUE(view_app(R"({"phase":"Failed"})").settled);
-  EXPECT_TRUE(view_app(R"({"phase":"Suspended"})").settled);
+  EXPECT_FALSE(view_app(R"({"phase":"Suspended"})").settled);
   EXPECT_FALSE(view_app(R"({"phase":"Starting"})").settled);
   EXPECT_FALSE(view_app(R"({"phase":""})").settled);
 }
@@ -87,6 +87,24 @@ TEST(AppView, OfAReadyAppIsSettled) {
 TEST(AppView, OfANewerGenerationOnItsWayIsNotSettled) {
   EXPECT_FALSE(view_app(R"({"phase":"Ready","generation":2,"observed_generation":1})").settled);
   EXPECT_TRUE(view_app(R"({"phase":"Ready","generation":2,"observed_generation":2})").settled);
+}
+
+TEST(AppView, OfANewerGenerationThatFailedTellsWhyItDid) {
+  const AppView view = view_app(
+      R"({"phase":"Ready","reason":"Running","generation":2,"observed_generation":1,
+          "progressing":{"status":false,"reason":"AppExited","message":"code 3","generation":2}})");
+  EXPECT_TRUE(view.settled);
+  EXPECT_EQ(view.reason, "AppExited");
+  EXPECT_EQ(view.message, "code 3");
+}
+
+TEST(AppView, OfAnOlderFailureIsNotSettled) {
+  EXPECT_FALSE(view_app(R"({"phase":"Failed","generation":3,
+                            "progressing":{"status":false,"generation":2}})")
+                   .settled);
+  EXPECT_FALSE(view_app(R"({"phase":"Starting","generation":3,
+                            "progressing":{"status":true,"generation":3}})")
+                   .settled);
 }
 
 TEST(AppView, OfAnythingElseIsEmpty) {
