@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,6 +32,8 @@ class Loop final : public Lifecycle {
     }
     threads_.emplace_back([this](std::stop_token stop) { watch(stop); });
     threads_.emplace_back([this](std::stop_token stop) { sweep(stop); });
+    std::unique_lock lock(mutex_);
+    looked_.wait_for(lock, options_.first_pass, [this] { return swept_ && unseen_.empty(); });
   }
 
   ~Loop() override {
@@ -45,7 +49,13 @@ class Loop final : public Lifecycle {
     while (auto name = queue_.take(stop)) {
       reconcile(*name);
       queue_.finish(*name);
+      seen(*name);
     }
+  }
+
+  void seen(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    if (unseen_.erase(name) != 0 && unseen_.empty()) looked_.notify_all();
   }
 
   void reconcile(const std::string& name) {
@@ -89,6 +99,7 @@ class Loop final : public Lifecycle {
     do {
       auto names = reconciler_.sweep();
       if (names) {
+        first_pass_of(*names);
         for (const std::string& name : *names) queue_.add(name);
         pause(stop, options_.sweep_interval);
       } else {
@@ -96,6 +107,13 @@ class Loop final : public Lifecycle {
         pause(stop, std::chrono::seconds{1});
       }
     } while (!stop.stop_requested());
+  }
+
+  void first_pass_of(const std::vector<std::string>& names) {
+    std::lock_guard lock(mutex_);
+    if (!swept_) unseen_.insert(names.begin(), names.end());
+    swept_ = true;
+    if (unseen_.empty()) looked_.notify_all();
   }
 
   void pause(const std::stop_token& stop, std::chrono::milliseconds time) {
@@ -110,6 +128,9 @@ class Loop final : public Lifecycle {
   WorkQueue queue_;
   std::mutex mutex_;
   std::condition_variable_any stopped_;
+  std::condition_variable_any looked_;
+  std::set<std::string> unseen_;       // apps of the first sweep; guarded by mutex_
+  bool swept_ = false;                 // guarded by mutex_
   std::vector<std::jthread> threads_;  // last: they end before what they use
 };
 

@@ -191,8 +191,9 @@ Status migrate(Connection& connection, std::span<const std::string_view> steps) 
   if (!version) return std::move(version).error();
   auto newest = static_cast<std::int64_t>(steps.size());
   if (*version > newest) {
-    return make_error("data_too_new", "the database has version " + std::to_string(*version) +
-                                          ", this vibed knows " + std::to_string(newest));
+    return make_error("data_too_new", "a newer vibed has written it: it has version " +
+                                          std::to_string(*version) + ", this vibed knows " +
+                                          std::to_string(newest));
   }
   if (*version == newest) return success();
   for (auto i = static_cast<std::size_t>(*version); i < steps.size(); ++i) {

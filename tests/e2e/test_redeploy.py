@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import APPS, E2E, Connection, from_folder, main
+from harness import APPS, E2E, Connection, from_folder, main, wait_for
 
 
 def version(number):
@@ -60,6 +60,8 @@ class Load:
                 if connection is not None:
                     connection.close()
                 connection = None
+        if connection is not None:
+            connection.close()
 
     def wait_for_answers(self, count):
         deadline = time.monotonic() + 30
@@ -101,7 +103,7 @@ class Redeploy(E2E):
         state = self.vibed.app("steady")
         self.assertEqual((state["phase"], state["observed_generation"]), ("Ready", 1))
         self.assertFalse(state["progressing"]["status"])
-        self.assertEqual(self.vibed.claimed().count("steady"), 1)
+        wait_for(lambda: self.vibed.claimed().count("steady") == 1, "the failed one is gone")
         # And the next good one serves.
         self.vibed.deploy("steady", version(2))
         self.assertTrue(self.get(url).text.startswith("2 "))
@@ -136,7 +138,7 @@ class Redeploy(E2E):
         url = self.vibed.deploy("nap", version(1))
         self.assertEqual(self.vibed.call("POST", "/v1/apps/nap/suspend").status, 202)
         self.wait_for_phase("nap", "Suspended")
-        self.assertNotIn("nap", self.vibed.claimed())
+        wait_for(lambda: "nap" not in self.vibed.claimed(), "its sandbox is gone")
         asleep = self.get(url, headers={"Accept": "application/json"})
         self.assertEqual(asleep.status, 503, asleep)
         self.assertIn("retry-after", asleep.headers)
@@ -152,7 +154,7 @@ class Redeploy(E2E):
         self.assertEqual(self.get(url).status, 404)
         self.assertEqual(self.vibed.call("GET", "/v1/apps/short").status, 404)
         self.assertEqual(self.vibed.remove("short").status, 404)
-        self.assertNotIn("short", self.vibed.claimed())
+        wait_for(lambda: "short" not in self.vibed.claimed(), "its sandbox is gone")
         self.assertEqual([name for name in self.vibed.sources() if name.startswith("short.")], [])
 
 

@@ -151,6 +151,16 @@ TEST_F(Loop, TakesUpWhereAPredecessorStopped) {
   EXPECT_NE(app.status.sandbox_ref, box);
 }
 
+TEST_F(Loop, RecordsAreTrueWhenItHasStarted) {
+  create("web");
+  await_ready("web", 1);
+  loop_.reset();
+  pool_ = sandbox::make_memory_sandbox_pool();  // the machine was restarted, say
+  pool_->script_default({.kind = Behaviour::Kind::never});
+  start();
+  EXPECT_EQ(apps_->get("web")->status.phase, Phase::starting);
+}
+
 TEST_F(Loop, ManyAppsComeUpAtOnce) {
   constexpr int kApps = 50;
   for (int i = 0; i < kApps; ++i) create("app" + std::to_string(i));

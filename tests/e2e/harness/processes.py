@@ -55,7 +55,7 @@ class Processes:
         needle = self.data.encode()
         children, roots, starts = {}, {self.root}, {}
         for record in self.records():
-            roots.update(pid for key, pid in record.items() if key.endswith("pid") and pid)
+            roots.update(record[key] for key in ("pid", "outerPid") if record[key])
         for pid in _pids():
             stat = _stat(pid)
             if stat is None:

@@ -69,6 +69,8 @@ class Vibed:
 
     def start(self, *more, api="127.0.0.1:0", apps="127.0.0.1:0"):
         self.runs += 1
+        if self.process is not None:
+            self.process.stdout.close()
         log = open(os.path.join(self.logs, f"vibed-{self.runs}.log"), "wb")
         command = self.command("--api", api, "--apps", apps, *more)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log,
