@@ -106,9 +106,9 @@ Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64
   for (const EnvVar& variable : injection.env) about["env"][variable.name] = variable.value;
   fetch::Request request = request_to(agent, "POST", "/inject");
   request.headers.emplace_back("Content-Type", "application/gzip");
-  // A header is ASCII.
+  // UTF-8 as it is: escaped it could outgrow what a request's head may have.
   request.headers.emplace_back("X-Vibed-Inject",
-                               about.dump(-1, ' ', true, Json::error_handler_t::replace));
+                               about.dump(-1, ' ', false, Json::error_handler_t::replace));
   request.body_source = &source;
   request.timeout = kInjectTimeout;
   auto response = client.send(request);

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/fd.hpp"
 #include "local_world.hpp"
@@ -19,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using nlohmann::json;
+
+constexpr const char* kGreeting = "gr\u00fc\u00df \"dich\" = 'x' $HOME";
 
 // One world for all tests: an app under test and a neighbour that must not notice.
 class InsideTest : public ::testing::Test {
@@ -66,7 +69,7 @@ class InsideTest : public ::testing::Test {
     if (!claimed) return {};
     auto bound = watcher.until_phase(claimed->id, {SandboxPhase::bound, SandboxPhase::failed});
     EXPECT_EQ(bound.phase, SandboxPhase::bound) << bound.message;
-    EXPECT_TRUE(world_->pool->inject(claimed->id, {archive_, "", {}}));
+    EXPECT_TRUE(world_->pool->inject(claimed->id, {archive_, "", {{"GREETING", kGreeting}}}));
     auto sandbox =
         watcher.until_phase(claimed->id, {SandboxPhase::listening, SandboxPhase::failed});
     EXPECT_EQ(sandbox.phase, SandboxPhase::listening) << sandbox.reason << sandbox.message;
@@ -107,6 +110,16 @@ Sandbox InsideTest::probe_;
 Sandbox InsideTest::neighbour_;
 
 TEST_F(InsideTest, AnOrdinaryAppHasWhatItNeeds) { probe("ordinary"); }
+
+TEST_F(InsideTest, ItsEnvironmentIsItsOwnAndItsTemplates) {
+  json seen = probe("environment");
+  EXPECT_EQ(seen["GREETING"], kGreeting);
+  EXPECT_EQ(seen["HOME"], "/workspace");
+  EXPECT_EQ(seen["PORT"], "8080");
+  std::set<std::string> known = {"GREETING", "HOME",  "PORT", "HOST",   "PATH", "USER",
+                                 "LOGNAME",  "SHELL", "LANG", "TMPDIR", "PWD",  "LC_CTYPE"};
+  for (const auto& [name, value] : seen.items()) EXPECT_TRUE(known.contains(name)) << name;
+}
 
 TEST_F(InsideTest, ItSeesNoProcessButItsOwn) {
   json seen = probe("processes");

@@ -289,6 +289,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def environment(_):
+    return {"escaped": [], "seen": dict(os.environ)}
+
+
 def alive(_):
     return {"escaped": []}
 
