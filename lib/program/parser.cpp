@@ -47,11 +47,12 @@ void add_option(CLI::App& app, Slots& slots, const OptionSpec& spec) {
   }
   auto& slot = slots.texts.emplace_back(long_name(spec.names), std::vector<std::string>());
   CLI::Option* option = app.add_option(spec.names, slot.second, spec.help);
-  // One value each time, so that what follows it stays a positional.
-  option->type_name(spec.value)
-      ->expected(1)
-      ->multi_option_policy(spec.many ? CLI::MultiOptionPolicy::TakeAll
-                                      : CLI::MultiOptionPolicy::TakeLast);
+  option->type_name(spec.value);
+  if (spec.many) {
+    option->allow_extra_args(false);  // one value each time: what follows it is a positional
+  } else {
+    option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
 }
 
 void add_positional(CLI::App& app, Slots& slots, const PositionalSpec& spec) {
