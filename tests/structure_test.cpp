@@ -38,11 +38,11 @@ const std::vector<std::pair<std::string, std::string>> kRooms = {
 const std::vector<std::string> kAnywhere = {"fmt/",     "nlohmann/", "sys/", "linux/",
                                             "netinet/", "arpa/",     "net/"};
 const std::vector<std::string> kSystem = {
-    "cxxabi.h", "dirent.h",  "dlfcn.h",   "elf.h",    "errno.h",  "fcntl.h",  "fnmatch.h",
-    "glob.h",   "grp.h",     "ifaddrs.h", "limits.h", "locale.h", "malloc.h", "netdb.h",
-    "poll.h",   "pthread.h", "pty.h",     "pwd.h",    "sched.h",  "signal.h", "spawn.h",
-    "stddef.h", "stdint.h",  "stdio.h",   "stdlib.h", "string.h", "syslog.h", "termios.h",
-    "time.h",   "unistd.h",  "utime.h"};
+    "cxxabi.h",  "dirent.h", "dlfcn.h",   "elf.h",    "errno.h",  "fcntl.h",  "fnmatch.h",
+    "glob.h",    "grp.h",    "ifaddrs.h", "limits.h", "link.h",   "locale.h", "malloc.h",
+    "netdb.h",   "poll.h",   "pthread.h", "pty.h",    "pwd.h",    "sched.h",  "signal.h",
+    "spawn.h",   "stddef.h", "stdint.h",  "stdio.h",  "stdlib.h", "string.h", "syslog.h",
+    "termios.h", "time.h",   "unistd.h",  "utime.h"};
 
 bool begins_with_any(const std::string& name, const std::vector<std::string>& starts) {
   return std::any_of(starts.begin(), starts.end(),
