@@ -58,7 +58,7 @@ void add_option(CLI::App& app, Slots& slots, const OptionSpec& spec) {
 void add_positional(CLI::App& app, Slots& slots, const PositionalSpec& spec) {
   auto& slot = slots.texts.emplace_back(spec.name, std::vector<std::string>());
   CLI::Option* option = app.add_option(spec.name, slot.second, spec.help);
-  option->expected(1)->type_name(" ");
+  option->expected(1)->allow_extra_args(false)->type_name(" ");
   if (spec.required) option->required();
 }
 
