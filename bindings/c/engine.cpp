@@ -80,8 +80,7 @@ vibed_status vibed_engine_deploy(vibed_engine* engine, const char* path, const c
 }
 
 vibed_status vibed_engine_deploy_bytes(vibed_engine* engine, const void* archive, size_t size,
-                                       const char* metadata_json, char** app_json,
-                                       char** message) {
+                                       const char* metadata_json, char** app_json, char** message) {
   return guarded(message, [&]() -> Status {
     if (engine == nullptr) return null_argument("engine");
     if (archive == nullptr) return null_argument("archive");

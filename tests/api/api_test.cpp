@@ -198,10 +198,10 @@ TEST_F(Api, SourcesAreServedToWhoKnowsTheirKey) {
   EXPECT_EQ(answer.body, site("the source"));
   EXPECT_EQ(call("HEAD", "/internal/sources/" + key + ".tar.gz").status, 200);
   EXPECT_EQ(call("POST", "/internal/sources/" + key + ".tar.gz").status, 405);
-  for (const std::string& path :
-       {std::string("/internal/sources/"), "/internal/sources/" + key, std::string("/internal/sources/x.tar.gz"),
-        std::string("/internal/sources/..%2f..%2fetc%2fpasswd.tar.gz"),
-        "/internal/sources/app.v1." + std::string(32, '0') + ".tar.gz"}) {
+  for (const std::string& path : {std::string("/internal/sources/"), "/internal/sources/" + key,
+                                  std::string("/internal/sources/x.tar.gz"),
+                                  std::string("/internal/sources/..%2f..%2fetc%2fpasswd.tar.gz"),
+                                  "/internal/sources/app.v1." + std::string(32, '0') + ".tar.gz"}) {
     EXPECT_EQ(call("GET", path).status, 404) << path;
   }
 }
