@@ -1,7 +1,7 @@
 # The everyday verbs. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-all test-fresh bench lint format fuzz asan tsan parts clean
+.PHONY: help setup build run test test-all test-fresh bench lint tidy format fuzz asan tsan parts clean
 
 CACHE := $(or $(VIBED_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vibed)
 
@@ -37,9 +37,13 @@ test-fresh: ## prove `make run` and `make test` in a fresh Debian 12 root, as ro
 bench: build ## run the benchmarks; every figure is a ratio to its reference in the same run
 	@scripts/bench
 
-lint: ## formatting, clang-tidy, shell syntax
+lint: ## formatting, shell and Python syntax
 	@scripts/setup lint
 	@scripts/lint
+
+tidy: ## clang-tidy (about 20 CPU minutes the first time, then only what changed)
+	@scripts/setup lint
+	@scripts/tidy
 
 format: ## format the C++ code in place
 	@scripts/setup lint
