@@ -389,8 +389,7 @@ def processes():
 
 def memory(vibed):
     figure("RSS of vibed, idle with warm pools", f"{memory_of(vibed.process.pid):.1f} MiB", "about 25 MiB")
-    agents = [pid for pid, (_, name) in processes().items() if name == "vibed-agent" and vibed.data in open(f"/proc/{pid}/cgroup").read() + agent_folder(pid)]
-    agents = agents or [pid for pid, (_, name) in processes().items() if name == "vibed-agent"]
+    agents = [pid for pid, (_, name) in processes().items() if name == "agent" and is_pooled_agent(pid)]
     if agents:
         figure("RSS of a pooled agent (anonymous)", f"{max(memory_of(p) for p in agents):.2f} MiB ({max(memory_of(p, 'Anonymous') for p in agents):.2f} MiB)",
                "≤ 3 MiB (≤ 1 MiB)")
@@ -401,16 +400,16 @@ def memory(vibed):
         vibed.wait_warm(template, 1)
         time.sleep(1)
         table = processes()
-        app = [p for p, (_, name) in table.items() if p not in before and name not in ("vibed-agent", "bwrap")]
+        app = [p for p, (_, name) in table.items() if p not in before and name not in ("agent", "bwrap")]
         figure(f"PSS of an idle {template} app beside its agent", f"{sum(memory_of(p, 'Pss') for p in app):.1f} MiB")
         vibed.call("DELETE", f"/v1/apps/rss-{kind}")
 
 
-def agent_folder(pid):
+def is_pooled_agent(pid):
     try:
-        return os.readlink(f"/proc/{pid}/fd/1")
+        return os.readlink(f"/proc/{pid}/exe") == "/vibed/agent"
     except OSError:
-        return ""
+        return False
 
 
 def table():
