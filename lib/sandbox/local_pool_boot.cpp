@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kBootTimeout = 20s;
+constexpr auto kBootTimeout = 45s;
 constexpr auto kAdoptTimeout = 5s;
 // How long compiling Go's standard library waits for somebody to want it: a vibed that lives for a
 // moment need not pay for it.

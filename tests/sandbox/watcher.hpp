@@ -25,10 +25,11 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  // Whether it came true within half a minute; looked at now and after each notification.
+  // Whether it came true within a time no busy machine needs; looked at now and after each
+  // notification.
   bool until(const std::function<bool()>& true_now) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(30), true_now);
+    return changed_.wait_for(lock, std::chrono::seconds(100), true_now);
   }
 
   // The sandbox once it is in one of `phases`, or as it is at last.
