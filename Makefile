@@ -21,10 +21,10 @@ test: ## set up, build, run every test that CI runs
 	@scripts/setup
 	@scripts/parts caddy
 	@scripts/test release
-	@scripts/test asan unit
 
-test-all: ## everything: CI's tests, TSan, 60 s of each fuzz target, the long model test, a fresh root
+test-all: ## everything: CI's tests, ASan and UBSan, TSan, 60 s of each fuzz target, the long model test, a fresh root
 	@$(MAKE) --no-print-directory test
+	@scripts/test asan unit
 	@scripts/test tsan unit
 	@VIBED_MODEL_RUNS=20000 scripts/test release model
 	@$(MAKE) --no-print-directory fuzz
