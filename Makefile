@@ -21,6 +21,7 @@ test: ## set up, build, run every test that CI runs
 	@scripts/setup
 	@scripts/parts caddy
 	@scripts/test release
+	@scripts/test asan folders base archive http config classifier source app service lifecycle
 
 test-all: ## everything: CI's tests, ASan and UBSan, TSan, 60 s of each fuzz target, the long model test, a fresh root
 	@$(MAKE) --no-print-directory test
