@@ -148,6 +148,12 @@ Result<Cgroup> Cgroups::make(const std::string& name, const CgroupLimits& limits
   return made;
 }
 
+std::vector<std::string> Cgroups::folders(const std::string& name) const {
+  std::vector<std::string> result;
+  for (const Place& place : places_) result.push_back(place.folder + "/" + name);
+  return result;
+}
+
 Status remove_cgroup(const std::vector<std::string>& folders) {
   Status done = success();
   for (const std::string& folder : folders)

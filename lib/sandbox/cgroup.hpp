@@ -49,6 +49,9 @@ class Cgroups {
   // Makes the cgroup `name`; nothing in it when there is nowhere to make one.
   Result<Cgroup> make(const std::string& name, const CgroupLimits& limits) const;
 
+  // The folders make(name) would make, whether they are there or not.
+  std::vector<std::string> folders(const std::string& name) const;
+
  private:
   struct Place {
     std::string controller;  // "memory", "pids", "cpu"; of the unified hierarchy: all in one

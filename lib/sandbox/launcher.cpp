@@ -389,6 +389,7 @@ void Launcher::sweep(const std::string& id) {
   if (auto text = read_file(sandbox_folder(options_.run_directory, id) + "/state.json", 65536))
     if (auto record = record_from_json(*text)) left.record = *record;
   left.record.id = id;
+  for (std::string& folder : cgroups_.folders(id)) left.record.cgroups.push_back(std::move(folder));
   for (pid_t pid : processes_of(id)) {
     auto process = open_process(pid);
     if (!process) continue;

@@ -220,12 +220,13 @@ TEST_F(LocalPoolTest, ASandboxOfAnAppThatNobodyKnowsIsEnded) {
 
 TEST_F(LocalPoolTest, ASandboxWhoseRecordWasNeverFinishedIsFoundAndEnded) {
   Sandbox sandbox = serve();
-  pid_t pid = state(sandbox.id)["pid"];
+  json record = state(sandbox.id);
   pool().abandon();
   fs::remove(folder(sandbox.id) + "/state.json");
   world_->open();
-  wait_for_end(pid);
+  wait_for_end(record["pid"]);
   EXPECT_FALSE(fs::exists(folder(sandbox.id)));
+  for (const std::string cgroup : record["cgroups"]) EXPECT_FALSE(fs::exists(cgroup)) << cgroup;
 }
 
 TEST_F(LocalPoolTest, AnInjectionThatWasCutOffIsNotAdopted) {
