@@ -81,6 +81,12 @@ TEST(Spawn, SignalsStartUnblockedAndAtTheirDefaults) {
   std::string printed = output_of({.argv = {"grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"}});
   ::signal(SIGPIPE, before);
   ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  // Signal 32 is glibc's own: posix_spawn of whoever started this test (make does it) leaves it
+  // ignored, and no sigaction of ours can change that.
+  constexpr std::string_view kInternal = "SigIgn:\t0000000080000000";
+  if (std::size_t at = printed.find(kInternal); at != std::string::npos) {
+    printed.replace(at, kInternal.size(), "SigIgn:\t0000000000000000");
+  }
   EXPECT_EQ(printed, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
 
