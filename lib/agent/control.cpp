@@ -258,7 +258,9 @@ http::Response Control::logs(const http::Request& request) {
 http::Response Control::follow_logs(int lines) {
   return line_stream([this, lines](http::ResponseWriter& out) {
     std::uint64_t from = ring_.cursor(lines);
-    while (!out.closed()) {
+    // Not until the server stops, which it may before this thread is woken: until the board is
+    // closed and the last lines are told. A client that is gone shows in write().
+    for (;;) {
       bool last = board_.closed();  // before reading: what came before the end is still told
       LogRing::Batch batch = ring_.read(from);
       std::string text;
