@@ -12,16 +12,6 @@
 namespace vibed {
 namespace {
 
-Status write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno_error("write");
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return success();
-}
-
 std::string parent_of(const std::string& path) {
   std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -30,15 +20,23 @@ std::string parent_of(const std::string& path) {
 
 }  // namespace
 
+Status write_all(int fd, std::string_view bytes, const std::string& action) {
+  while (!bytes.empty()) {
+    ssize_t count = ::write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno_error(action);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return success();
+}
+
 Status write_file(const std::string& path, std::string_view bytes, Durability durability,
                   unsigned mode) {
   std::string temporary = path + ".tmp-" + random_hex(8);
   Status done = [&]() -> Status {
     Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (!fd) return errno_error("create " + temporary);
-    if (Status written = write_all(fd.get(), bytes); !written) {
-      return std::move(written).error().during("write " + path);
-    }
+    if (Status written = write_all(fd.get(), bytes, "write " + path); !written) return written;
     if (durability == Durability::synced && ::fsync(fd.get()) != 0)
       return errno_error("fsync " + path);
     if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("rename to " + path);

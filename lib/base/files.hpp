@@ -1,4 +1,5 @@
-// Small files on disk, written so that a power cut leaves the old or the new one.
+// Small files on disk, written so that a power cut leaves the old or the new one; and complete
+// writes to any descriptor.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,9 @@ enum class Durability { synced, unsynced };
 // fsync(file) and fsync(folder). `mode` as in open(2).
 Status write_file(const std::string& path, std::string_view bytes, Durability durability,
                   unsigned mode = 0644);
+
+// Writes all of `bytes`, however many writes it takes; an error names `action`.
+Status write_all(int fd, std::string_view bytes, const std::string& action);
 
 // The whole file, or `not_found`, or `resource_exhausted` past `limit` bytes.
 Result<std::string> read_file(const std::string& path, std::size_t limit);

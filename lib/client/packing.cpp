@@ -2,24 +2,11 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/files.hpp"
 #include "vibed/archive.hpp"
 
 namespace vibed {
-namespace {
-
-Status write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno_error("pack");
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return success();
-}
-
-}  // namespace
 
 Result<PackedSource> pack_source(const std::string& path,
                                  const std::function<void(std::uint64_t)>& on_packed) {
@@ -37,7 +24,7 @@ Result<PackedSource> pack_source(const std::string& path,
   if (!packed.file) return errno_error("memfd_create");
   std::uint64_t size = 0;
   auto summary = pack_directory(path, [&](std::string_view bytes) -> Status {
-    auto written = write_all(packed.file.get(), bytes);
+    auto written = write_all(packed.file.get(), bytes, "pack");
     if (!written) return written;
     size += bytes.size();
     on_packed(size);

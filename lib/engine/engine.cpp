@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -14,6 +13,7 @@
 #include "api/waiting_room.hpp"
 #include "base/error_codes.hpp"
 #include "base/fd.hpp"
+#include "base/files.hpp"
 #include "base/log.hpp"
 #include "engine/data_folder.hpp"
 #include "engine/helpers.hpp"
@@ -241,14 +241,8 @@ Result<std::string> OneMachine::deploy(const std::string& path, std::string_view
   }
   Fd file(::open(folder_.spool().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!file) return errno_error("make a temporary file in " + folder_.spool());
-  auto packed = pack_directory(path, [&file](std::string_view bytes) -> Status {
-    while (!bytes.empty()) {
-      ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
-      if (count < 0 && errno != EINTR) return errno_error("pack");
-      if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return success();
-  });
+  auto packed = pack_directory(
+      path, [&file](std::string_view bytes) { return write_all(file.get(), bytes, "pack"); });
   if (!packed) return std::move(packed).error();
   return deploy_archive({[&]() -> Result<std::unique_ptr<ByteSource>> {
                            return make_file_range_source(file.get(), 0, packed->packed_bytes);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/error_codes.hpp"
+#include "base/files.hpp"
 
 namespace vibed::http {
 namespace {
@@ -50,13 +51,7 @@ Status BodyKeeper::append(std::string_view bytes) {
     memory_ += bytes;
     return success();
   }
-  while (!bytes.empty()) {
-    ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno_error("keep the upload");
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return success();
+  return write_all(file_.get(), bytes, "keep the upload");
 }
 
 void BodyKeeper::finish(Request& request) {

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "base/files.hpp"
+
 namespace vibed {
 namespace {
 
@@ -31,12 +33,8 @@ Result<Pipe> make_pipe() {
 Result<Fd> input_file(const std::string& text) {
   Fd fd(::memfd_create("input", MFD_CLOEXEC));
   if (!fd) return errno_error("make a memory file");
-  std::size_t done = 0;
-  while (done < text.size()) {
-    ssize_t count = ::write(fd.get(), text.data() + done, text.size() - done);
-    if (count < 0) return errno_error("write input");
-    done += static_cast<std::size_t>(count);
-  }
+  if (Status written = write_all(fd.get(), text, "write input"); !written)
+    return std::move(written).error();
   ::lseek(fd.get(), 0, SEEK_SET);
   return fd;
 }
