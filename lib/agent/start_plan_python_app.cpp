@@ -1,7 +1,10 @@
 #include "agent/start_plan_python_app.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
+#include <initializer_list>
+#include <vector>
 
 #include "agent/start_plan_search.hpp"
 
@@ -80,7 +83,70 @@ bool is_factory_name(std::string_view name) {
   return name == "create_app" || name == "make_app" || name == "get_app" || name == "build_app";
 }
 
-std::optional<PythonApp> app_of_assignment(std::string_view line, std::string_view text) {
+// Whether a parameter list begins "scope, receive, send", whatever its layout and annotations.
+bool takes(std::string_view parameters, std::initializer_list<std::string_view> names) {
+  for (std::string_view name : names) {
+    while (!parameters.empty() && !is_word(parameters.front())) parameters.remove_prefix(1);
+    if (take_word(parameters) != name) return false;
+    int depth = 0;  // a comma inside an annotation's brackets separates nothing here
+    while (!parameters.empty() && (depth > 0 || parameters.front() != ',')) {
+      if (parameters.front() == '[' || parameters.front() == '(') ++depth;
+      if (parameters.front() == ']' || parameters.front() == ')') --depth;
+      if (depth < 0) break;
+      parameters.remove_prefix(1);
+    }
+  }
+  return true;
+}
+
+// What follows in `text` from its part `place` on: as much as a parameter list may be long.
+std::string_view text_from(std::string_view place, std::string_view text) {
+  return text.substr(static_cast<std::size_t>(place.data() - text.data()), 1000);
+}
+
+bool is_usual_name(std::string_view name) {
+  return name == "app" || name == "application" || name == "api";
+}
+
+// `async def app(scope, receive, send):` and `def application(environ, start_response):`, the bare
+// interfaces; `line` is part of `text`.
+std::optional<PythonApp> app_of_function(std::string_view line, std::string_view text) {
+  bool async = line.starts_with("async def ");
+  if (!async && !line.starts_with("def ")) return std::nullopt;
+  line.remove_prefix(async ? 10 : 4);
+  std::string_view name = take_word(line);
+  if (!is_usual_name(name) || !line.starts_with('(')) return std::nullopt;
+  std::string_view rest = text_from(line.substr(1), text);
+  if (async && takes(rest, {"scope", "receive", "send"}))
+    return PythonApp{std::string(name), "a function", Interface::asgi, false};
+  if (!async &&
+      (takes(rest, {"environ", "start_response"}) || takes(rest, {"env", "start_response"})))
+    return PythonApp{std::string(name), "a function", Interface::wsgi, false};
+  return std::nullopt;
+}
+
+// The classes of the file whose objects are called as ASGI calls.
+std::vector<std::string_view> asgi_classes(std::string_view text) {
+  constexpr std::string_view kCall = "async def __call__(";
+  std::vector<std::string_view> found;
+  std::string_view last;
+  for (std::string_view line : lines_of(text)) {
+    if (line.starts_with("class ")) {
+      line.remove_prefix(6);
+      last = take_word(line);
+    }
+    std::size_t at = line.find(kCall);
+    if (at == std::string_view::npos || last.empty()) continue;
+    if (takes(text_from(line.substr(at + kCall.size()), text),
+              {"self", "scope", "receive", "send"}))
+      found.push_back(last);
+  }
+  return found;
+}
+
+// `classes`: asgi_classes(text)
+std::optional<PythonApp> app_of_assignment(std::string_view line, std::string_view text,
+                                           const std::vector<std::string_view>& classes) {
   std::string_view name = take_word(line);
   if (name.empty() || name == "def" || name == "class") return std::nullopt;
   skip_blanks(line);
@@ -99,8 +165,10 @@ std::optional<PythonApp> app_of_assignment(std::string_view line, std::string_vi
     return PythonApp{std::string(name), std::string(framework->call), framework->interface, false};
   }
   std::string_view last = call.substr(call.rfind('.') + 1);
-  bool usual_name = name == "app" || name == "application" || name == "api";
-  if (!usual_name || !is_factory_name(last)) return std::nullopt;
+  if (!is_usual_name(name)) return std::nullopt;
+  if (std::find(classes.begin(), classes.end(), call) != classes.end())
+    return PythonApp{std::string(name), std::string(call), Interface::asgi, false};
+  if (!is_factory_name(last)) return std::nullopt;
   return PythonApp{std::string(name), std::string(last), interface_of_imports(text), false};
 }
 
@@ -115,12 +183,15 @@ std::optional<PythonApp> app_of_factory(std::string_view line, std::string_view 
 }  // namespace
 
 std::optional<PythonApp> find_python_app(std::string_view text) {
+  std::vector<std::string_view> classes = asgi_classes(text);
+  std::optional<PythonApp> function;
   std::optional<PythonApp> factory;
   for (std::string_view line : lines_of(text)) {
-    if (auto app = app_of_assignment(line, text)) return app;
+    if (auto app = app_of_assignment(line, text, classes)) return app;
+    if (!function) function = app_of_function(line, text);
     if (!factory) factory = app_of_factory(line, text);
   }
-  return factory;
+  return function ? function : factory;
 }
 
 bool starts_itself(std::string_view text) {

@@ -9,10 +9,11 @@ namespace vibed::plan {
 
 enum class Interface { asgi, wsgi };
 
-// A module-level application object: `app = FastAPI()`.
+// A module-level application object: `app = FastAPI()`, or a function that is one:
+// `async def app(scope, receive, send)`.
 struct PythonApp {
   std::string name;       // "app"
-  std::string framework;  // "FastAPI", or the name of the factory that is called
+  std::string framework;  // "FastAPI", the factory or class that is called, or "a function"
   Interface interface = Interface::wsgi;
   bool factory = false;  // `name` is a function that makes the object
 };
