@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/log.hpp"
-#include "lifecycle/work_queue.hpp"
+#include "base/work_queue.hpp"
 
 namespace vibed::lifecycle {
 namespace {

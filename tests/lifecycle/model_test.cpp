@@ -7,7 +7,7 @@
 
 #include "lifecycle/model.hpp"
 #include "lifecycle/status.hpp"
-#include "lifecycle/work_set.hpp"
+#include "base/work_set.hpp"
 
 namespace vibed::lifecycle {
 namespace {

@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-namespace vibed::lifecycle {
+namespace vibed {
 
 class WorkSet {
  public:
@@ -47,4 +47,4 @@ class WorkSet {
   std::map<std::string, int> failures_;
 };
 
-}  // namespace vibed::lifecycle
+}  // namespace vibed

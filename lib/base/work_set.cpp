@@ -1,8 +1,8 @@
-#include "lifecycle/work_set.hpp"
+#include "base/work_set.hpp"
 
 #include <algorithm>
 
-namespace vibed::lifecycle {
+namespace vibed {
 namespace {
 
 constexpr std::chrono::milliseconds kFirstRetry{5};
@@ -69,4 +69,4 @@ std::optional<WorkSet::Time> WorkSet::next_due() const {
   return due_.begin()->first;
 }
 
-}  // namespace vibed::lifecycle
+}  // namespace vibed

@@ -1,6 +1,6 @@
-#include "lifecycle/work_queue.hpp"
+#include "base/work_queue.hpp"
 
-namespace vibed::lifecycle {
+namespace vibed {
 
 using Clock = std::chrono::steady_clock;
 
@@ -56,4 +56,4 @@ void WorkQueue::finish(const std::string& key) {
   wake();
 }
 
-}  // namespace vibed::lifecycle
+}  // namespace vibed

@@ -8,9 +8,9 @@
 #include <stop_token>
 #include <string>
 
-#include "lifecycle/work_set.hpp"
+#include "base/work_set.hpp"
 
-namespace vibed::lifecycle {
+namespace vibed {
 
 // All methods may be called from any thread at once.
 class WorkQueue {
@@ -35,4 +35,4 @@ class WorkQueue {
   std::uint64_t changes_ = 0;  // guarded by mutex_; tells a waiter that it has to look again
 };
 
-}  // namespace vibed::lifecycle
+}  // namespace vibed

@@ -1,12 +1,12 @@
-#include "lifecycle/work_set.hpp"
+#include "base/work_set.hpp"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "lifecycle/work_queue.hpp"
+#include "base/work_queue.hpp"
 
-namespace vibed::lifecycle {
+namespace vibed {
 namespace {
 
 using namespace std::chrono_literals;
@@ -125,4 +125,4 @@ TEST(WorkQueue, AStopEndsTheWait) {
 }
 
 }  // namespace
-}  // namespace vibed::lifecycle
+}  // namespace vibed
