@@ -5,9 +5,9 @@
 
 #include <cstdlib>
 
+#include "base/work_set.hpp"
 #include "lifecycle/model.hpp"
 #include "lifecycle/status.hpp"
-#include "base/work_set.hpp"
 
 namespace vibed::lifecycle {
 namespace {
