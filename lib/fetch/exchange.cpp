@@ -16,6 +16,8 @@ constexpr int kLongestPollMs = 1000;
 constexpr long kConnectionsKept = 8;
 constexpr long kConnectionIdleSeconds = 60;
 constexpr long kUploadBufferBytes = 256 * 1024;
+constexpr long kProbeAfterSeconds = 30;  // of silence
+constexpr long kProbeEverySeconds = 6;   // the kernel gives up after nine without an answer
 
 // Keeps the SIGPIPE that OpenSSL's write may raise away from the program around us. curl itself
 // sends with MSG_NOSIGNAL.
@@ -53,7 +55,8 @@ bool is_one_line(std::string_view text) {
 // Whether sending it twice does what sending it once does: curl repeats a request by itself when a
 // kept connection turns out to be dead.
 bool is_repeatable(const Request& request) {
-  return request.body_source == nullptr && request.method != "POST" && request.method != "PATCH";
+  if (request.body_source != nullptr) return false;
+  return request.repeatable || (request.method != "POST" && request.method != "PATCH");
 }
 
 }  // namespace
@@ -86,8 +89,9 @@ Status Exchange::prepare() {
   }
   if (auto headers = prepare_headers(); !headers) return headers;
   prepare_connection();
+  prepare_limits();
   prepare_body();
-  return success();
+  return prepare_tls();
 }
 
 Status Exchange::prepare_headers() {
@@ -120,14 +124,21 @@ void Exchange::prepare_connection() {
   if (!request_.unix_socket.empty()) {
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
   }
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_PROXY, request_.proxy.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kProbeAfterSeconds);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kProbeEverySeconds);
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_MAXCONNECTS, kConnectionsKept);
   curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, kConnectionIdleSeconds);
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_repeatable(request_) ? 0L : 1L);
+}
+
+void Exchange::prepare_limits() {
+  CURL* easy = slot_.easy.get();
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout.count()));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(request_.connect_timeout.count()));
@@ -194,7 +205,8 @@ Error Exchange::error_of(CURLcode code) const {
       request_.unix_socket.empty() ? request_.url : request_.unix_socket + " " + request_.url;
   Error error{Errc::unavailable, where + ": " + why};
   if (code == CURLE_OPERATION_TIMEDOUT) error.code = Errc::deadline_exceeded;
-  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
+      code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE) {
     error.code = Errc::invalid_argument;
   }
   return error;
@@ -217,10 +229,18 @@ std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count,
   return size * count;
 }
 
+bool Exchange::to_memory() {
+  if (!request_.on_data) return true;
+  if (!request_.on_data_of_success) return false;
+  long status = 0;
+  curl_easy_getinfo(slot_.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  return status < 200 || status > 299;
+}
+
 std::size_t Exchange::on_body(char* data, std::size_t size, std::size_t count, void* self) {
   auto& me = *static_cast<Exchange*>(self);
   const std::string_view bytes(data, size * count);
-  if (me.request_.on_data) {
+  if (!me.to_memory()) {
     if (me.request_.on_data(bytes)) return bytes.size();
     me.ended_ = true;
     return 0;

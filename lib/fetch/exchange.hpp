@@ -18,6 +18,9 @@ struct EasyDeleter {
 struct MultiDeleter {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
+struct UrlDeleter {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
 struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
@@ -39,9 +42,14 @@ class Exchange {
   Status prepare();
   Status prepare_headers();
   void prepare_connection();
+  void prepare_limits();
+  Status prepare_tls();
+  Status ask_for(const std::string& name);
   void prepare_body();
   CURLcode perform();
   Error error_of(CURLcode code) const;
+
+  bool to_memory();  // whether the response body is kept
 
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
@@ -52,6 +60,7 @@ class Exchange {
   const Request& request_;
   Response response_;
   std::unique_ptr<curl_slist, ListDeleter> headers_;
+  std::unique_ptr<curl_slist, ListDeleter> connect_to_;
   std::array<char, CURL_ERROR_SIZE> message_{};
   Status source_failed_ = success();  // why body_source could not be read
   bool ended_ = false;                // on_data has had enough

@@ -16,6 +16,17 @@
 
 namespace vibed::fetch {
 
+// How an https server is known, and how we are known to it. All keys and certificates are PEM
+// texts, so that a rotated file is seen by whoever reads it; a changed text means a new connection.
+struct Tls {
+  std::string authorities = {};  // that may vouch for the server; empty: the system's
+  std::string certificate = {};  // of this client, intermediates after it
+  std::string key = {};          // of `certificate`
+  std::string server_name = {};  // to ask and check the server for, if not the URL's host
+  bool insecure = false;         // the server is not checked at all
+  friend bool operator==(const Tls&, const Tls&) = default;
+};
+
 struct Request {
   std::string method = "GET";
   std::string url = {};  // http://localhost/path with unix_socket, the host is only a Host header
@@ -33,6 +44,10 @@ struct Request {
   std::function<bool(std::string_view)> on_data = {};
   // Called with (sent, total) while body_source goes out.
   std::function<void(std::int64_t, std::int64_t)> on_upload = {};
+  std::shared_ptr<const Tls> tls = {};  // of https; nothing: the system's authorities
+  std::string proxy = {};               // "http://host:port"; empty: none
+  bool repeatable = false;  // sent twice does no harm: a POST or PATCH may use a kept connection
+  bool on_data_of_success = false;  // on_data gets 2xx bodies only; of others Response.body
 };
 
 struct Response {
@@ -43,8 +58,10 @@ struct Response {
 };
 
 // Sends and waits. A response of any status is a success; `unavailable` when nobody answered,
-// `deadline_exceeded`, `cancelled`, `resource_exhausted` past max_body_bytes. Never follows
-// redirects, never uses a proxy from the environment. Any thread.
+// `deadline_exceeded`, `cancelled`, `resource_exhausted` past max_body_bytes, `invalid_argument`
+// for keys and certificates that are none. Never follows redirects, never uses a proxy from the
+// environment. A peer that is gone without a word is noticed within about a minute and a half. Any
+// thread.
 class Client {
  public:
   virtual ~Client() = default;
