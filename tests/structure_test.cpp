@@ -30,9 +30,9 @@ const std::map<std::string, std::string> kHome = {
 
 // A third-party header appears in one folder of lib/ only.
 const std::vector<std::pair<std::string, std::string>> kRooms = {
-    {"openssl/", "base"},  {"spdlog/", "base"},        {"toml", "base"},   {"archive", "archive"},
-    {"zlib.h", "archive"}, {"seccomp.h", "process"},   {"boost/", "http"}, {"yaml-cpp/", "config"},
-    {"CLI/", "program"},   {"prometheus/", "observe"}, {"curl/", "fetch"}, {"sqlite3", "sql"}};
+    {"openssl/", "base"},       {"spdlog/", "base"}, {"archive", "archive"},  {"zlib.h", "archive"},
+    {"seccomp.h", "process"},   {"boost/", "http"},  {"yaml-cpp/", "config"}, {"CLI/", "program"},
+    {"prometheus/", "observe"}, {"curl/", "fetch"},  {"sqlite3", "sql"}};
 
 // What any folder may use: vocabulary, and the system's own headers.
 const std::vector<std::string> kAnywhere = {"fmt/",     "nlohmann/", "sys/", "linux/",

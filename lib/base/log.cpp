@@ -1,20 +1,30 @@
 #include "base/log.hpp"
 
-#include <unistd.h>
-
 #include <atomic>
-#include <chrono>
+#include <memory>
 
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <nlohmann/json.hpp>
-
-#include "base/time.hpp"
 
 namespace vibed::log {
 namespace {
 
-std::atomic<Level> threshold{Level::warn};
 std::atomic<Format> chosen_format{Format::text};
 
+spdlog::level::level_enum level_of(Level level) {
+  switch (level) {
+    case Level::debug: return spdlog::level::debug;
+    case Level::info: return spdlog::level::info;
+    case Level::warn: return spdlog::level::warn;
+    case Level::error: return spdlog::level::err;
+    case Level::off: return spdlog::level::off;
+  }
+  return spdlog::level::off;
+}
+
+// Ours, because spdlog says "warning".
 std::string_view name_of(Level level) {
   switch (level) {
     case Level::debug: return "debug";
@@ -24,6 +34,24 @@ std::string_view name_of(Level level) {
     case Level::off: return "off";
   }
   return "";
+}
+
+std::unique_ptr<spdlog::formatter> formatter_of(Format format) {
+  const char* pattern = format == Format::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%FZ",%v})"
+                                               : "%Y-%m-%dT%H:%M:%S.%eZ %v";
+  return std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc, "\n");
+}
+
+// Never destroyed: a thread may log while the program ends. Each line is one write to stderr, so
+// that lines of several threads and processes do not mix.
+spdlog::logger& logger() {
+  static spdlog::logger* const made = [] {
+    auto* fresh = new spdlog::logger("vibed", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    fresh->set_level(spdlog::level::warn);
+    fresh->set_formatter(formatter_of(Format::text));
+    return fresh;
+  }();
+  return *made;
 }
 
 // Quoted only where a space or a control character would make the line ambiguous.
@@ -36,30 +64,37 @@ std::string text_value(const std::string& value) {
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void write(Level level, std::string_view message, Fields fields) {
-  if (level < threshold.load(std::memory_order_relaxed)) return;
-  std::string now = to_rfc3339_nano(std::chrono::system_clock::now());
-  std::string line;
-  if (chosen_format.load(std::memory_order_relaxed) == Format::json) {
-    nlohmann::ordered_json object = {{"time", now}, {"level", name_of(level)}, {"msg", message}};
-    for (const auto& [key, value] : fields) object[std::string(key)] = value;
-    line = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  } else {
-    line.append(now, 0, 23).append("Z ").append(name_of(level)).append(" ").append(message);
-    for (const auto& [key, value] : fields) {
-      line.append(" ").append(key).append("=").append(text_value(value));
-    }
+std::string text_of(Level level, std::string_view message, Fields fields) {
+  std::string text(name_of(level));
+  text.append(" ").append(message);
+  for (const auto& [key, value] : fields) {
+    text.append(" ").append(key).append("=").append(text_value(value));
   }
-  line += '\n';
-  // One write a line, so that lines of several threads and processes do not mix.
-  [[maybe_unused]] ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
+  return text;
+}
+
+// The members of the line's object after its time.
+std::string members_of(Level level, std::string_view message, Fields fields) {
+  nlohmann::ordered_json object = {{"level", name_of(level)}, {"msg", message}};
+  for (const auto& [key, value] : fields) object[std::string(key)] = value;
+  std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.substr(1, text.size() - 2);
+}
+
+void write(Level level, std::string_view message, Fields fields) {
+  if (!logger().should_log(level_of(level))) return;
+  std::string line = chosen_format.load(std::memory_order_relaxed) == Format::json
+                         ? members_of(level, message, fields)
+                         : text_of(level, message, fields);
+  logger().log(level_of(level), spdlog::string_view_t(line));
 }
 
 }  // namespace
 
 void configure(Level level, Format format) {
-  threshold = level;
   chosen_format = format;
+  logger().set_level(level_of(level));
+  logger().set_formatter(formatter_of(format));
 }
 
 void debug(std::string_view message, Fields fields) { write(Level::debug, message, fields); }
