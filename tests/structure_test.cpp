@@ -18,15 +18,16 @@ using Faults = std::vector<std::string>;
 
 // A folder of lib/ includes only itself and folders before it.
 const std::vector<std::string> kOrder = {
-    "base",     "archive", "process", "http",       "agent",   "config", "program",
-    "observe",  "fetch",   "sql",     "classifier", "source",  "app",    "client",
-    "template", "sandbox", "route",   "lifecycle",  "service", "api",    "engine"};
+    "base",    "archive", "process",   "http",       "plan",   "agent", "config", "program",
+    "observe", "fetch",   "sql",       "classifier", "source", "app",   "client", "template",
+    "sandbox", "route",   "lifecycle", "service",    "api",    "engine"};
 
 // A public header belongs to the folder of its name, except these.
 const std::map<std::string, std::string> kHome = {
-    {"result", "base"},          {"export", "base"},         {"version", "base"},
-    {"stream", "base"},          {"source_store", "source"}, {"app_store", "app"},
-    {"sandbox_pool", "sandbox"}, {"route_table", "route"},   {"doctor", "engine"}};
+    {"result", "base"},  {"export", "base"},          {"version", "base"},
+    {"stream", "base"},  {"source_store", "source"},  {"app_store", "app"},
+    {"agent", "plan"},   {"sandbox_pool", "sandbox"}, {"route_table", "route"},
+    {"doctor", "engine"}};
 
 // A third-party header appears in one folder of lib/ only.
 const std::vector<std::pair<std::string, std::string>> kRooms = {
