@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include <nlohmann/json.hpp>
+
 namespace vibed::agent {
 namespace {
 
@@ -44,6 +46,21 @@ Status read_link_trees(const std::string& text, AgentConfig& config) {
   return success();
 }
 
+// A JSON list, because an argument may have anything in it.
+Result<std::vector<std::string>> command_of(const Environment& environment,
+                                            const std::string& name) {
+  std::vector<std::string> command;
+  std::string text = text_of(environment, name, "[]");
+  auto list = nlohmann::json::parse(text, nullptr, false);
+  bool good = list.is_array();
+  for (std::size_t i = 0; good && i < list.size(); ++i) {
+    good = list[i].is_string();
+    if (good) command.push_back(list[i].get<std::string>());
+  }
+  if (!good) return Error{Errc::invalid_argument, name + " is not a JSON list of strings"};
+  return command;
+}
+
 }  // namespace
 
 Result<AgentConfig> agent_config(const Environment& environment) {
@@ -58,6 +75,7 @@ Result<AgentConfig> agent_config(const Environment& environment) {
   config.relay_address = text_of(environment, "VIBED_AGENT_RELAY_ADDR", "");
   config.workdir = text_of(environment, "VIBED_AGENT_WORKDIR", config.workdir);
   config.spool_directory = text_of(environment, "VIBED_AGENT_SPOOL_DIR", config.spool_directory);
+  config.authorities = text_of(environment, "SSL_CERT_FILE", "");
   config.template_name = text_of(environment, "VIBED_TEMPLATE_NAME", "");
   config.language = text_of(environment, "VIBED_TEMPLATE_LANGUAGE", "");
   config.runtime_probe = text_of(environment, "VIBED_RUNTIME_PROBE", "");
@@ -71,6 +89,9 @@ Result<AgentConfig> agent_config(const Environment& environment) {
   config.limit_data = number_of(environment, "VIBED_AGENT_LIMIT_DATA").value_or(0);
   Status trees = read_link_trees(text_of(environment, "VIBED_AGENT_LINK_TREES", ""), config);
   if (!trees) return std::move(trees).error();
+  auto parked = command_of(environment, "VIBED_AGENT_PARKED");
+  if (!parked) return std::move(parked).error();
+  config.parked = *std::move(parked);
   for (const auto& [name, value] : environment) {
     if (!name.starts_with("VIBED_")) config.app_environment[name] = value;
   }

@@ -20,6 +20,7 @@ struct AgentConfig {
   std::string relay_address = {};
   std::string workdir = "/workspace";
   std::string spool_directory = "/tmp";
+  std::string authorities = {};  // PEM file of who vouches for https; empty: the system's
   std::string template_name = {};
   std::string language = {};
   std::string runtime_probe = {};
@@ -30,11 +31,12 @@ struct AgentConfig {
   std::int64_t limit_processes = 0;                                  // 0: none
   std::int64_t limit_data = 0;                                       // bytes; 0: none
   std::vector<std::pair<std::string, std::string>> link_trees = {};  // read-only folder, its mirror
-  Environment app_environment = {};  // everything that is not VIBED_*
+  std::vector<std::string> parked = {};  // a command started ahead of any app; empty: none
+  Environment app_environment = {};      // everything that is not VIBED_*
 };
 
-// Pure. A number that is none counts as absent, as it always did; a malformed link tree or
-// descriptor is an error, because nothing would work.
+// Pure. A number that is none counts as absent, as it always did; a malformed link tree, parked
+// command or descriptor is an error, because nothing would work.
 Result<AgentConfig> agent_config(const Environment& environment);
 
 // The environment of an app: the agent's own, then `plan`, then `request`, each over the one

@@ -168,8 +168,9 @@ Status Injector::stage(const PullRequest& request, const std::string& folder,
   Status made = make_directories(folder);
   if (!made) return made;
   if (!request.files.empty()) return write_inline(folder, request.files);
-  auto archive =
-      pull_source(request.source_url, {.spool_directory = config_.spool_directory, .stop = stop});
+  auto archive = pull_source(request.source_url, {.spool_directory = config_.spool_directory,
+                                                  .authorities = config_.authorities,
+                                                  .stop = stop});
   if (!archive) return std::move(archive).error();
   auto opened = open_directory(folder);
   if (!opened) return std::move(opened).error();
