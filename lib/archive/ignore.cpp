@@ -108,26 +108,36 @@ std::size_t match_one(std::string_view pattern, char c) {
   }
 }
 
-// Only the last star is ever gone back to; that is enough.
-bool matches_parts(std::span<const std::string> pattern, std::span<const std::string> path) {
+// Whether a pattern with stars, each of which takes any number of items, takes all `count` items.
+// `take(p, n)` is how much of the pattern from `p` on takes item `n`: 0 is nothing. Where in the
+// pattern it ended, or nothing. Only the last star is ever gone back to; that is enough.
+template <class IsStar, class Take>
+std::optional<std::size_t> match_all(std::size_t count, IsStar is_star, Take take) {
   std::size_t p = 0;
   std::size_t n = 0;
   std::optional<std::pair<std::size_t, std::size_t>> star;
-  while (n < path.size()) {
-    if (p < pattern.size() && pattern[p] == "**") {
-      if (p + 1 == pattern.size()) return true;  // "a/**": something is left
+  while (n < count) {
+    if (is_star(p)) {
       star = {p++, n};
-    } else if (p < pattern.size() && matches_part(pattern[p], path[n])) {
-      ++p;
+    } else if (std::size_t length = take(p, n)) {
+      p += length;
       ++n;
     } else if (star) {
       p = star->first + 1;
       n = ++star->second;
     } else {
-      return false;
+      return std::nullopt;
     }
   }
-  return p == pattern.size();
+  return p;
+}
+
+bool matches_parts(std::span<const std::string> pattern, std::span<const std::string> path) {
+  auto is_star = [&](std::size_t p) { return p < pattern.size() && pattern[p] == "**"; };
+  auto take = [&](std::size_t p, std::size_t n) -> std::size_t {
+    return p < pattern.size() && matches_part(pattern[p], path[n]) ? 1 : 0;
+  };
+  return match_all(path.size(), is_star, take) == pattern.size();  // "a/**": something is left
 }
 
 bool matches(const IgnorePattern& pattern, std::span<const std::string> path, bool is_folder) {
@@ -139,24 +149,12 @@ bool matches(const IgnorePattern& pattern, std::span<const std::string> path, bo
 }  // namespace
 
 bool matches_part(std::string_view pattern, std::string_view name) {
-  std::size_t p = 0;
-  std::size_t n = 0;
-  std::optional<std::pair<std::size_t, std::size_t>> star;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = {p++, n};
-    } else if (std::size_t length =
-                   match_one(pattern.substr(std::min(p, pattern.size())), name[n])) {
-      p += length;
-      ++n;
-    } else if (star) {
-      p = star->first + 1;
-      n = ++star->second;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+  auto is_star = [&](std::size_t p) { return p < pattern.size() && pattern[p] == '*'; };
+  auto take = [&](std::size_t p, std::size_t n) {
+    return match_one(pattern.substr(std::min(p, pattern.size())), name[n]);
+  };
+  auto end = match_all(name.size(), is_star, take);
+  return end && pattern.find_first_not_of('*', *end) == std::string_view::npos;
 }
 
 void IgnoreRules::add(const std::string& folder, std::string_view text) {

@@ -40,33 +40,18 @@ std::string_view Search::text(const std::string& path) const {
   return at == input_.texts.end() || !has(path) ? std::string_view() : at->second;
 }
 
-std::vector<std::string> Search::files_in(std::string_view folder) const {
+Search::Children Search::in(std::string_view folder) const {
   std::string prefix = folder.empty() ? std::string() : std::string(folder) + '/';
-  std::vector<std::string> found;
+  Children found;
   auto at = files_.lower_bound(prefix);
   while (at != files_.end() && at->starts_with(prefix)) {
     auto slash = at->find('/', prefix.size());
     if (slash == std::string::npos) {
-      found.push_back(*at++);
+      found.files.push_back(*at++);
     } else {
-      at = files_.lower_bound(at->substr(0, slash) + kAfterSlash);
+      found.folders.push_back(at->substr(0, slash));
+      at = files_.lower_bound(found.folders.back() + kAfterSlash);
     }
-  }
-  return found;
-}
-
-std::vector<std::string> Search::folders_in(std::string_view folder) const {
-  std::string prefix = folder.empty() ? std::string() : std::string(folder) + '/';
-  std::vector<std::string> found;
-  auto at = files_.lower_bound(prefix);
-  while (at != files_.end() && at->starts_with(prefix)) {
-    auto slash = at->find('/', prefix.size());
-    if (slash == std::string::npos) {
-      ++at;
-      continue;
-    }
-    found.push_back(at->substr(0, slash));
-    at = files_.lower_bound(found.back() + kAfterSlash);
   }
   return found;
 }

@@ -33,9 +33,9 @@ class Search {
   std::string_view text(const std::string& path) const;
   // Paths of the files right in `folder` ("" is the root), sorted. Costs nothing for what lies in
   // folders below: node_modules may hold 50,000 files.
-  std::vector<std::string> files_in(std::string_view folder) const;
+  std::vector<std::string> files_in(std::string_view folder) const { return in(folder).files; }
   // Paths of the folders right in `folder` that have a file somewhere in them, sorted.
-  std::vector<std::string> folders_in(std::string_view folder) const;
+  std::vector<std::string> folders_in(std::string_view folder) const { return in(folder).folders; }
 
   // The first of `paths` that is there. All of them are remembered as looked for.
   std::optional<std::string> first_of(std::span<const std::string_view> paths);
@@ -44,6 +44,12 @@ class Search {
   const std::vector<std::string>& looked_for() const { return looked_for_; }
 
  private:
+  struct Children {
+    std::vector<std::string> files;
+    std::vector<std::string> folders;
+  };
+  Children in(std::string_view folder) const;
+
   const StartPlanInput& input_;
   Language language_;
   std::set<std::string, std::less<>> files_;

@@ -1,8 +1,6 @@
 // What only the store on disk promises: what is durable, and at which price.
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include <thread>
 
 #include "sql/sqlite.hpp"
+#include "support/small_disk.hpp"
 #include "support/temp_dir.hpp"
 #include "vibed/app_store.hpp"
 
@@ -140,15 +139,9 @@ TEST(SqliteAppStore, ADamagedRecordIsAnErrorAndTheOthersAreReadable) {
   EXPECT_EQ(watch->next({}, std::chrono::steady_clock::now())->app.name, "b");
 }
 
-// In a mount namespace of this thread's own, so that nobody else sees the small disk.
 TEST(SqliteAppStore, AFullDiskIsStorageFullAndWhatWasAcknowledgedStays) {
   testing::TempDir dir;
-  bool mounted = false;
-  std::thread apart([&] {
-    if (::unshare(CLONE_NEWNS) != 0) return;
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return;
-    if (::mount("none", dir.path().c_str(), "tmpfs", 0, "size=1m") != 0) return;
-    mounted = true;
+  bool mounted = testing::with_small_disk(dir.path(), [&] {
     std::ofstream(dir / "ballast") << std::string(200'000, 'x');
     auto store = open(dir / "db");
     std::int64_t written = 0;
@@ -163,7 +156,6 @@ TEST(SqliteAppStore, AFullDiskIsStorageFullAndWhatWasAcknowledgedStays) {
     store = open(dir / "db");
     EXPECT_EQ(store->list("", 0, 0)->total, written + 1);
   });
-  apart.join();
   if (!mounted) GTEST_SKIP() << "only root can mount a small disk";
 }
 

@@ -4,17 +4,15 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "support/golden.hpp"
 namespace vibed {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-const fs::path kGolden = fs::path(VIBED_SOURCE_DIR) / "tests/golden/classifier";
 
 struct Case {
   std::string name;
@@ -25,23 +23,11 @@ struct Case {
 
 void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
 
-ArchiveEntry entry_of(const json& file) {
-  ArchiveEntry entry;
-  entry.path = file.is_string() ? file.get<std::string>() : file.at("path").get<std::string>();
-  if (file.is_object()) entry.executable = file.value("executable", false);
-  if (entry.path.ends_with('/')) {
-    entry.path.pop_back();
-    entry.type = EntryType::directory;
-  }
-  return entry;
-}
-
 Case read_case(const fs::path& folder) {
-  std::ifstream listing_file(folder / "listing.json");
-  std::ifstream expected_file(folder / "expected.json");
-  json listing = json::parse(listing_file);
-  Case result{folder.filename().string(), {}, {}, json::parse(expected_file)};
-  for (const auto& file : listing.at("files")) result.listing.entries.push_back(entry_of(file));
+  json listing = testing::read_json(folder / "listing.json");
+  Case result{folder.filename().string(), {}, {}, testing::read_json(folder / "expected.json")};
+  for (const auto& file : listing.at("files"))
+    result.listing.entries.push_back(testing::entry_of(file));
   if (listing.contains("package_json")) {
     const json& text = listing["package_json"];
     result.listing.package_json = text.is_string() ? text.get<std::string>() : text.dump();
@@ -56,14 +42,12 @@ Case read_case(const fs::path& folder) {
 
 std::vector<Case> read_cases() {
   std::vector<Case> cases;
-  for (const auto& folder : fs::directory_iterator(kGolden)) {
-    cases.push_back(read_case(folder.path()));
-  }
-  std::sort(cases.begin(), cases.end(), [](auto& a, auto& b) { return a.name < b.name; });
+  for (const auto& folder : testing::golden_folders("classifier"))
+    cases.push_back(read_case(folder));
   return cases;
 }
 
-class GoldenListing : public testing::TestWithParam<Case> {};
+class GoldenListing : public ::testing::TestWithParam<Case> {};
 
 TEST_P(GoldenListing, IsClassifiedAsExpected) {
   const Case& test = GetParam();
@@ -84,7 +68,7 @@ TEST_P(GoldenListing, IsClassifiedTheSameInAnyOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Classifier, GoldenListing, testing::ValuesIn(read_cases()),
+INSTANTIATE_TEST_SUITE_P(Classifier, GoldenListing, ::testing::ValuesIn(read_cases()),
                          [](const auto& test) { return test.param.name; });
 
 TEST(Classifier, HasAtLeastSixtyGoldenListings) { EXPECT_GE(read_cases().size(), 60U); }

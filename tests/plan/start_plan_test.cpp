@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "support/golden.hpp"
 #include "vibed/agent.hpp"
 
 namespace vibed {
@@ -13,8 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-const fs::path kGolden = fs::path(VIBED_SOURCE_DIR) / "tests/golden/start_plan";
 
 struct Case {
   std::string name;
@@ -24,21 +22,12 @@ struct Case {
 
 void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
 
-ArchiveEntry entry_of(const json& file) {
-  ArchiveEntry entry;
-  entry.path = file.is_string() ? file.get<std::string>() : file.at("path").get<std::string>();
-  if (file.is_object()) entry.executable = file.value("executable", false);
-  return entry;
-}
-
 // A file is named in "files", or in "texts" together with what is in it.
 Case read_case(const fs::path& folder) {
-  std::ifstream input_file(folder / "input.json");
-  std::ifstream expected_file(folder / "expected.json");
-  json input = json::parse(input_file);
-  Case result{folder.filename().string(), {}, json::parse(expected_file)};
+  json input = testing::read_json(folder / "input.json");
+  Case result{folder.filename().string(), {}, testing::read_json(folder / "expected.json")};
   for (const auto& file : input.value("files", json::array())) {
-    result.input.entries.push_back(entry_of(file));
+    result.input.entries.push_back(testing::entry_of(file));
   }
   json texts = input.value("texts", json::object());
   for (const auto& [path, text] : texts.items()) {
@@ -55,10 +44,8 @@ Case read_case(const fs::path& folder) {
 
 std::vector<Case> read_cases() {
   std::vector<Case> cases;
-  for (const auto& folder : fs::directory_iterator(kGolden)) {
-    cases.push_back(read_case(folder.path()));
-  }
-  std::sort(cases.begin(), cases.end(), [](auto& a, auto& b) { return a.name < b.name; });
+  for (const auto& folder : testing::golden_folders("start_plan"))
+    cases.push_back(read_case(folder));
   return cases;
 }
 
@@ -70,7 +57,7 @@ json outcome(const StartPlanInput& input) {
   return result;
 }
 
-class GoldenPlan : public testing::TestWithParam<Case> {};
+class GoldenPlan : public ::testing::TestWithParam<Case> {};
 
 TEST_P(GoldenPlan, IsAsExpected) {
   json actual = outcome(GetParam().input);
@@ -98,7 +85,7 @@ TEST_P(GoldenPlan, NeedsNoOtherTextsThanItAsksFor) {
   EXPECT_EQ(outcome(test.input), expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(StartPlan, GoldenPlan, testing::ValuesIn(read_cases()),
+INSTANTIATE_TEST_SUITE_P(StartPlan, GoldenPlan, ::testing::ValuesIn(read_cases()),
                          [](const auto& test) { return test.param.name; });
 
 TEST(StartPlan, HasAtLeastFiftyGoldenCases) { EXPECT_GE(read_cases().size(), 50U); }

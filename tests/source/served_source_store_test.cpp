@@ -1,8 +1,6 @@
 // What only the store in a folder promises: durability, privacy, and nothing left behind.
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +13,7 @@
 #include <mutex>
 #include <thread>
 
+#include "support/small_disk.hpp"
 #include "support/temp_dir.hpp"
 #include "vibed/source_store.hpp"
 
@@ -167,15 +166,9 @@ TEST(ServedSourceStore, AnotherOpenDoesNotDisturbAnUpload) {
   EXPECT_EQ(other->list()->size(), 1u);
 }
 
-// In a mount namespace of this thread's own, so that nobody else sees the small disk.
 TEST(ServedSourceStore, AFullDiskIsStorageFullAndLeavesNothing) {
   testing::TempDir dir;
-  bool mounted = false;
-  std::thread apart([&] {
-    if (::unshare(CLONE_NEWNS) != 0) return;
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return;
-    if (::mount("none", dir.path().c_str(), "tmpfs", 0, "size=1m") != 0) return;
-    mounted = true;
+  bool mounted = testing::with_small_disk(dir.path(), [&] {
     auto store = open(dir / "sources");
     auto small = put(*store, std::string(300'000, 'x'));
     EXPECT_TRUE(small);
@@ -185,7 +178,6 @@ TEST(ServedSourceStore, AFullDiskIsStorageFullAndLeavesNothing) {
     EXPECT_EQ(files_in(dir / "sources"), 1);
     EXPECT_TRUE(put(*store, std::string(300'000, 'y'))) << "the space is free again";
   });
-  apart.join();
   if (!mounted) GTEST_SKIP() << "only root can mount a small disk; the next test is for the others";
 }
 
