@@ -118,7 +118,6 @@ Status serve(const AgentConfig& config) {
   if (!socket) return std::move(socket).error();
   http::ServerOptions options;
   options.spool_directory = config.spool_directory;
-  options.max_head_bytes = 1024 * 1024;  // an app's environment comes in a header
   options.max_connections = 64;
   options.max_workers = 48;
   options.guard = [&control](const http::Request& request) { return control.refuse(request); };

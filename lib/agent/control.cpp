@@ -14,8 +14,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 using std::chrono::seconds;
 
+// 256 KiB of environment, however much JSON makes of it.
+constexpr std::size_t kMaxAbout = 2 * 1024 * 1024;
 // 50 MiB of source, and one byte more so that what is too large is seen to be.
-constexpr std::uint64_t kMaxInject = 50ULL * 1024 * 1024 + 64 * 1024;
+constexpr std::uint64_t kMaxInject = 50ULL * 1024 * 1024 + 64 * 1024 + kMaxAbout;
 constexpr std::size_t kMaxInlineBody = 50ULL * 1024 * 1024;
 constexpr seconds kKeepAlive{15};
 constexpr const char* kLines = "application/x-ndjson";
@@ -83,7 +85,28 @@ std::optional<std::string> outcome_line(const AgentState& state) {
                   {"log", state.log}});
 }
 
+// What is said about a push is a header, or the beginning of the body: a header has little room.
+Result<PushBody> take_apart(const http::Request& request) {
+  PushBody body{std::string(request.headers.get("X-Vibed-Inject")), request.body_file, 0};
+  std::string_view length = request.headers.get("X-Vibed-Inject-Length");
+  if (length.empty()) return body;
+  auto [end, error] =
+      std::from_chars(length.data(), length.data() + length.size(), body.archive_at);
+  if (error != std::errc() || end != length.data() + length.size() || body.archive_at > kMaxAbout ||
+      body.archive_at > body.file->size())
+    return Error{Errc::invalid_argument, "X-Vibed-Inject-Length: not a length, or too large"};
+  auto range = make_file_range_source(body.file->fd(), 0, body.archive_at);
+  auto about = read_all(*range, kMaxAbout);
+  if (!about) return std::move(about).error();
+  body.about = *std::move(about);
+  return body;
+}
+
 }  // namespace
+
+std::unique_ptr<ByteSource> PushBody::archive() const {
+  return make_file_range_source(file->fd(), archive_at, file->size() - archive_at);
+}
 
 http::Router Control::router() {
   http::Router router;
@@ -155,17 +178,19 @@ http::Response Control::inject(http::Request& request) {
 }
 
 http::Response Control::push(http::Request& request) {
-  auto push = parse_push_request(request.headers.get("X-Vibed-Inject"));
-  if (!push) return error_answer(400, push.error().message);
   if (!request.body_file) return error_answer(400, "the source is missing");
+  auto body = take_apart(request);
+  if (!body) return error_answer(400, body.error().message);
+  auto push = parse_push_request(body->about);
+  if (!push) return error_answer(400, push.error().message);
   Status claimed = injector_.claim_push();
   if (!claimed) return error_answer(409, claimed.error().message);
   if (!push->token.empty()) {
     std::lock_guard lock(mutex_);
     token_ = push->token;
   }
-  if (wants_lines(request)) return push_stream(*std::move(push), request.body_file);
-  auto source = make_file_range_source(request.body_file->fd(), 0, request.body_file->size());
+  if (wants_lines(request)) return push_stream(*std::move(push), *std::move(body));
+  auto source = body->archive();
   std::uint64_t seen = board_.read().version;
   Status pushed = injector_.push(*push, *source, [](const std::string&) {});
   if (!pushed) return error_answer(400, pushed.error().message);
@@ -173,10 +198,11 @@ http::Response Control::push(http::Request& request) {
   return status();
 }
 
-http::Response Control::push_stream(PushRequest push, std::shared_ptr<http::BodyFile> body) {
+http::Response Control::push_stream(PushRequest push, PushBody body) {
   // What happens goes on when the client hangs up: /events shows it.
-  return line_stream([this, push = std::move(push), body](http::ResponseWriter& out) {
-    auto source = make_file_range_source(body->fd(), 0, body->size());
+  return line_stream([this, push = std::move(push),
+                      body = std::move(body)](http::ResponseWriter& out) {
+    auto source = body.archive();
     std::uint64_t seen = board_.read().version;
     (void)injector_.push(push, *source, [&](const std::string& line) { out.write(line + "\n"); });
     tell_outcome(seen, out);

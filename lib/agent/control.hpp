@@ -13,6 +13,15 @@
 
 namespace vibed::agent {
 
+// The body of a push: the archive, after what is said about it where that is not a header.
+struct PushBody {
+  std::string about;
+  std::shared_ptr<http::BodyFile> file;
+  std::size_t archive_at = 0;
+
+  std::unique_ptr<ByteSource> archive() const;  // this outlives it
+};
+
 // Control has the handlers. What it is given outlives it, and it outlives the server.
 class Control {
  public:
@@ -37,7 +46,7 @@ class Control {
   http::Response status() const;
   http::Response inject(http::Request& request);
   http::Response push(http::Request& request);
-  http::Response push_stream(PushRequest push, std::shared_ptr<http::BodyFile> body);
+  http::Response push_stream(PushRequest push, PushBody body);
   http::Response pull(http::Request& request);
   http::Response events();
   http::Response logs(const http::Request& request);

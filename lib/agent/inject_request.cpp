@@ -76,9 +76,9 @@ bool is_environment(const Environment& env) {
 
 }  // namespace
 
-Result<PushRequest> parse_push_request(std::string_view header) {
-  if (header.empty()) return bad("the header X-Vibed-Inject is missing");
-  auto json = parse_object(header);
+Result<PushRequest> parse_push_request(std::string_view text) {
+  if (text.empty()) return bad("the header X-Vibed-Inject is missing");
+  auto json = parse_object(text);
   if (!json) return bad("X-Vibed-Inject: not a JSON object");
   PushRequest request;
   bool good = read(*json, "token", request.token) &&

@@ -12,7 +12,8 @@
 
 namespace vibed::agent {
 
-// The header X-Vibed-Inject; the archive is the body.
+// JSON: the header X-Vibed-Inject, and the archive is the body; or, where a header has no room for
+// it, the first X-Vibed-Inject-Length bytes of the body, and the archive follows.
 struct PushRequest {
   std::string token;
   std::int64_t generation = 0;
@@ -21,7 +22,7 @@ struct PushRequest {
   int port = 0;  // 0: the configured one
 };
 
-Result<PushRequest> parse_push_request(std::string_view header);
+Result<PushRequest> parse_push_request(std::string_view json);
 
 // The JSON body of contract v1. Exactly one of files and source_url is there.
 struct PullRequest {

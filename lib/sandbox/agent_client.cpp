@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/error_codes.hpp"
 
@@ -17,6 +19,7 @@ using Json = nlohmann::json;
 
 // Long enough for 50 MiB into a sandbox that is short of CPU.
 constexpr std::chrono::seconds kInjectTimeout{60};
+constexpr std::size_t kLongestHeader = 32 * 1024;
 
 std::string text_of(const Json& value, const char* key) {
   auto at = value.find(key);
@@ -63,6 +66,21 @@ std::string error_of(const fetch::Response& response) {
   return text.empty() ? "the agent answered " + std::to_string(response.status) : text;
 }
 
+// `first`, then `second`; neither is owned.
+class JoinedSource final : public ByteSource {
+ public:
+  JoinedSource(std::string_view first, ByteSource& second)
+      : first_(make_memory_source(first)), second_(second) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    auto count = first_->read(buffer);
+    return count && *count == 0 ? second_.read(buffer) : std::move(count);
+  }
+
+ private:
+  std::unique_ptr<ByteSource> first_;
+  ByteSource& second_;
+};
+
 }  // namespace
 
 Result<AgentEvent> agent_event_from_json(std::string_view line) {
@@ -106,10 +124,13 @@ Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64
   for (const EnvVar& variable : injection.env) about["env"][variable.name] = variable.value;
   fetch::Request request = request_to(agent, "POST", "/inject");
   request.headers.emplace_back("Content-Type", "application/gzip");
-  // UTF-8 as it is: escaped it could outgrow what a request's head may have.
-  request.headers.emplace_back("X-Vibed-Inject",
-                               about.dump(-1, ' ', false, Json::error_handler_t::replace));
-  request.body_source = &source;
+  std::string text = about.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // A header has little room (64 KiB at the agent); an app may have more environment than that.
+  bool brief = text.size() <= kLongestHeader;
+  request.headers.emplace_back(brief ? "X-Vibed-Inject" : "X-Vibed-Inject-Length",
+                               brief ? text : std::to_string(text.size()));
+  JoinedSource joined(brief ? std::string_view() : text, source);
+  request.body_source = &joined;
   request.timeout = kInjectTimeout;
   auto response = client.send(request);
   if (!response) return std::move(response).error().during("inject");

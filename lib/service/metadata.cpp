@@ -12,10 +12,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxBytes = 64 * 1024;
+constexpr std::size_t kMaxBytes = 1024 * 1024;  // an environment may be written with many escapes
 constexpr std::size_t kMaxVariables = 256;
 constexpr std::size_t kMaxVariableName = 256;
-constexpr std::size_t kMaxVariableValue = 32 * 1024;
+constexpr std::size_t kMaxVariableValue = 120 * 1024;  // exec takes 128 KiB, name included
+constexpr std::size_t kMaxEnv = 256 * 1024;            // names and values
 constexpr std::size_t kMaxHosts = 256;
 constexpr std::size_t kMaxHost = 253;
 constexpr std::size_t kMaxHostPart = 63;
@@ -121,9 +122,19 @@ Status read_variable(const Json& json, const std::string& where, EnvVar& variabl
   if (!is_variable_name(variable.name)) {
     return bad(where + ".name is not letters, digits and '_', beginning with no digit");
   }
-  if (variable.value.size() > kMaxVariableValue) return bad(where + ".value is over 32 KiB");
+  if (variable.value.size() > kMaxVariableValue) {
+    return make_error("env_too_large", "metadata: " + where + ".value is over 120 KiB");
+  }
   if (variable.value.find('\0') != std::string::npos) return bad(where + ".value has a NUL");
   return success();
+}
+
+Status check_size(const std::vector<EnvVar>& env) {
+  std::size_t bytes = 0;
+  for (const EnvVar& variable : env) bytes += variable.name.size() + variable.value.size();
+  if (bytes <= kMaxEnv) return success();
+  return make_error("env_too_large", "metadata: env has " + std::to_string(bytes) +
+                                         " bytes; names and values may have 256 KiB in all");
 }
 
 Status read_env(const Json& object, DeployMetadata& metadata) {
@@ -137,7 +148,7 @@ Status read_env(const Json& object, DeployMetadata& metadata) {
     if (Status done = read_variable(json, where, variable); !done) return done;
     metadata.env.push_back(std::move(variable));
   }
-  return success();
+  return check_size(metadata.env);
 }
 
 Status read_hosts(const Json& egress, DeployMetadata& metadata) {
@@ -180,7 +191,7 @@ Status read_name(const Json& object, const std::string& default_name, DeployMeta
 
 Result<DeployMetadata> parse_deploy_metadata(std::string_view json,
                                              const std::string& default_name) {
-  if (json.size() > kMaxBytes) return bad("it is larger than 64 KiB");
+  if (json.size() > kMaxBytes) return bad("it is larger than 1 MiB");
   Json object = json.empty() ? Json::object() : Json::parse(json, nullptr, false);
   if (!object.is_object()) return bad("it is not a JSON object");
   DeployMetadata metadata;

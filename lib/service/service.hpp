@@ -40,8 +40,9 @@ struct DeployMetadata {
 
 // From JSON as POST /v1/deploy has it: {"name","runtime":{"lane","template","entrypoint"},
 // "egress":{"allowed_hosts"},"env":[{"name","value"}],"ttl"}. Unknown keys are ignored, an empty
-// text is {}. At most 64 KiB, 256 variables of at most 32 KiB, 256 hosts. Reasons: bad_metadata,
-// missing_name, bad_name. `default_name`: of a redeploy; wins over the JSON's.
+// text is {}. At most 1 MiB, 256 variables of at most 120 KiB each and 256 KiB in all, 256 hosts.
+// Reasons: bad_metadata, env_too_large, missing_name, bad_name. `default_name`: of a redeploy; wins
+// over the JSON's.
 Result<DeployMetadata> parse_deploy_metadata(std::string_view json,
                                              const std::string& default_name);
 

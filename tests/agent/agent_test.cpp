@@ -234,6 +234,24 @@ TEST_F(AgentTest, LogsAreFollowedWithStreamAndTime) {
   EXPECT_EQ(v1, (json{{"lines", {"request /marked"}}}));
 }
 
+TEST_F(AgentTest, WhatIsSaidAboutASourceMayComeBeforeItInTheBody) {
+  AgentSandbox sandbox;
+  auto push = [&](const std::string& length, const std::string& body) {
+    return sandbox.call("POST", "/inject",
+                        {{"Content-Type", "application/gzip"}, {"X-Vibed-Inject-Length", length}},
+                        body);
+  };
+  std::string about =
+      json{{"generation", 4}, {"env", {{"LONG", std::string(100'000, 'x')}}}}.dump();
+  for (const char* length : {"x", "-1", "3", "3000000"})
+    EXPECT_EQ(push(length, "{}").status(), 400) << length;
+  EXPECT_EQ(push(std::to_string(about.size()), about + "no archive").status(), 400);
+  Exchange events = sandbox.call("GET", "/events");
+  json state = await_state(events, "failed");
+  EXPECT_EQ(state["generation"], 4) << "it was understood";
+  EXPECT_EQ(state["message"], "the archive is not gzip");
+}
+
 TEST_F(AgentTest, ASecondSourceIsRefused) {
   AgentSandbox sandbox;
   ASSERT_EQ(push_python(sandbox, python_server())["event"], "listening");

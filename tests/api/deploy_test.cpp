@@ -44,6 +44,22 @@ TEST_F(ApiDeploy, AnAppThatTakesLongerIs202WithWhereToLook) {
   EXPECT_TRUE(body.contains("phase"));
 }
 
+TEST_F(ApiDeploy, AnEnvironmentOf200KilobytesIsTakenAndOneThatIsTooLargeIs413) {
+  start();
+  auto with_env = [&](int count) {
+    Json metadata = {{"name", "large"}, {"env", Json::array()}};
+    for (int i = 0; i < count; ++i)
+      metadata["env"].push_back(
+          {{"name", "V" + std::to_string(i)}, {"value", std::string(20'000, 'x')}});
+    return post_form("/v1/deploy", form(metadata.dump(), site("a")));
+  };
+  auto refused = with_env(14);
+  EXPECT_EQ(refused.status, 413) << refused.body;
+  EXPECT_EQ(code(refused), "env_too_large");
+  expect_nothing_left();
+  EXPECT_EQ(with_env(10).status, 200);
+}
+
 TEST_F(ApiDeploy, AnAppThatFailsIs202WithReasonAndMessage) {
   pool->script_default({.kind = Behaviour::Kind::failed, .message = "it fell over"});
   start();

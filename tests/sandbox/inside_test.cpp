@@ -121,6 +121,26 @@ TEST_F(InsideTest, ItsEnvironmentIsItsOwnAndItsTemplates) {
   for (const auto& [name, value] : seen.items()) EXPECT_TRUE(known.contains(name)) << name;
 }
 
+// The largest that the API lets through, some of which JSON makes six times as long.
+TEST_F(InsideTest, AnEnvironmentOf256KiBArrivesWhole) {
+  std::vector<EnvVar> env = {{"LARGE", std::string(120 * 1024, 'x')}};
+  std::string odd;
+  while (odd.size() < 34 * 1024 - 10) odd += "\"\n\x07";
+  for (const char* name : {"A", "B", "C", "D"}) env.push_back({name, odd});
+  Watcher watcher(*world_->pool);
+  auto claimed = world_->pool->claim({"large", "uid-large", "label-large", 1, "python-313"});
+  ASSERT_TRUE(claimed);
+  watcher.until_phase(claimed->id, {SandboxPhase::bound, SandboxPhase::failed});
+  ASSERT_TRUE(world_->pool->inject(claimed->id, {archive_, "", env}));
+  auto sandbox = watcher.until_phase(claimed->id, {SandboxPhase::listening, SandboxPhase::failed});
+  ASSERT_EQ(sandbox.phase, SandboxPhase::listening) << sandbox.reason << sandbox.message;
+  ASSERT_TRUE(world_->pool->expose("label-large", claimed->id));
+  json seen = ask("large", "environment")["seen"];
+  for (const EnvVar& variable : env)
+    EXPECT_EQ(seen[variable.name], variable.value) << variable.name;
+  EXPECT_TRUE(world_->pool->release(claimed->id));
+}
+
 TEST_F(InsideTest, ItSeesNoProcessButItsOwn) {
   json seen = probe("processes");
   EXPECT_GE(seen.size(), 2U);

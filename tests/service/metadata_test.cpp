@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/error_codes.hpp"
 #include "service/service.hpp"
 
 namespace vibed {
@@ -44,7 +45,7 @@ struct Case {
 };
 
 TEST(DeployMetadata, WhatIsWrongIsNamed) {
-  std::string long_value(32 * 1024 + 1, 'x');
+  std::string long_value(120 * 1024 + 1, 'x');
   std::string many_hosts = "\"a\"";
   for (int i = 0; i < 256; ++i) many_hosts += ",\"a\"";
   std::string many_vars = R"({"name":"A"})";
@@ -61,7 +62,7 @@ TEST(DeployMetadata, WhatIsWrongIsNamed) {
       {"nonsense", "bad_metadata", "object"},
       {R"({"name":"a"} x)", "bad_metadata", "object"},
       {"{\"name\":\"a\",\"ttl\":\"\xff\"}", "bad_metadata", "object"},
-      {std::string(64 * 1024 + 1, ' '), "bad_metadata", "64 KiB"},
+      {std::string(1024 * 1024 + 1, ' '), "bad_metadata", "1 MiB"},
       {std::string(60'000, '['), "bad_metadata", "object"},
       {R"({"name":"a","runtime":[]})", "bad_metadata", "runtime"},
       {R"({"name":"a","runtime":{"lane":"slow"}})", "bad_metadata", "lane"},
@@ -79,8 +80,8 @@ TEST(DeployMetadata, WhatIsWrongIsNamed) {
       {R"({"name":"a","env":[{"name":"A\u0000"}]})", "bad_metadata", "env[0].name"},
       {R"({"name":"a","env":[{"name":"A","value":1}]})", "bad_metadata", "env[0].value"},
       {R"({"name":"a","env":[{"name":"A","value":"x\u0000y"}]})", "bad_metadata", "NUL"},
-      {R"({"name":"a","env":[{"name":"A","value":")" + long_value + R"("}]})", "bad_metadata",
-       "32 KiB"},
+      {R"({"name":"a","env":[{"name":"A","value":")" + long_value + R"("}]})", "env_too_large",
+       "120 KiB"},
       {R"({"name":"a","env":[)" + many_vars + "]}", "bad_metadata", "256"},
       {R"({"name":"a","egress":7})", "bad_metadata", "egress"},
       {R"({"name":"a","egress":{"allowed_hosts":"a"}})", "bad_metadata", "allowed_hosts"},
@@ -107,6 +108,22 @@ TEST(DeployMetadata, HostsAreNamesAndNothingElse) {
     ASSERT_FALSE(metadata) << bad;
     EXPECT_EQ(metadata.error().reason, "bad_metadata") << bad;
   }
+}
+
+TEST(DeployMetadata, AnEnvironmentHasALimitInAll) {
+  auto with = [](const std::string& value, int count) {
+    std::string env;
+    for (int i = 0; i < count; ++i)
+      env += std::string(i == 0 ? "" : ",") + R"({"name":"V)" + std::to_string(i) +
+             R"(","value":")" + value + "\"}";
+    return parse(R"({"name":"a","env":[)" + env + "]}");
+  };
+  std::string eighth(32 * 1024 - 2, 'x');
+  EXPECT_TRUE(with(eighth, 8));
+  Error error = with(eighth, 9).error();
+  EXPECT_EQ(error.reason, "env_too_large");
+  EXPECT_EQ(http_status(error), 413);
+  EXPECT_NE(error.message.find("294912 bytes"), std::string::npos) << error.message;
 }
 
 }  // namespace
