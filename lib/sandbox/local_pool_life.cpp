@@ -189,15 +189,20 @@ void LocalSandboxPool::finish(const std::shared_ptr<Guest>& guest) {
   launcher_.end(guest->running());
 }
 
-void LocalSandboxPool::stop(bool keep_apps) {
+bool LocalSandboxPool::begin_stop() {
   {
     std::lock_guard lock(mutex_);
-    if (stopped_) return;
+    if (stopped_) return false;
     stopping_ = stopped_ = true;
   }
   go_builder_ = {};
   boot_crew_.stop(false);
   loop_->stop();
+  return true;
+}
+
+void LocalSandboxPool::stop(bool keep_apps) {
+  if (!begin_stop()) return;
   std::vector<std::shared_ptr<Guest>> ending;
   {
     std::lock_guard lock(mutex_);
@@ -223,15 +228,7 @@ void LocalSandboxPool::stop(bool keep_apps) {
 }
 
 void LocalSandboxPool::abandon() {
-  {
-    std::lock_guard lock(mutex_);
-    if (stopped_) return;
-    stopping_ = stopped_ = true;
-  }
-  go_builder_ = {};
-  boot_crew_.stop(false);
-  loop_->stop();
-  crew_.stop(false);
+  if (begin_stop()) crew_.stop(false);
 }
 
 }  // namespace vibed::sandbox

@@ -113,6 +113,7 @@ class LocalSandboxPool final : public LocalPool {
   bool adopt(const std::string& id);
   void settle_adopted(const std::string& id, const AgentEvent& event);
   void hold_back_go();
+  bool begin_stop();  // false: it has stopped before
   void compile_go(const std::vector<Runtime>& missing, const std::stop_token& stop);
   std::string go_cache_of(const Template& from) const;
 
