@@ -104,7 +104,7 @@ Status run_deploy(const Invocation& invocation) {
   const Json app = Json::parse(*answer, nullptr, false);
   if (!app.is_object()) return Error{Errc::unavailable, "the answer is not vibed's"};
   if (!invocation.has("json")) tell_plan(app);
-  const Status concluded = conclude(invocation, *client, app);
+  Status concluded = conclude(invocation, *client, app);
   if (concluded && invocation.has("open")) return open_in_browser(text_of(app, "url"));
   return concluded;
 }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kLogLinesShown = 20;
 constexpr std::chrono::milliseconds kLook{200};
+constexpr std::chrono::minutes kPatience{2};
 
 // The last lines the app itself wrote.
 std::vector<std::string> last_lines(Client& client, const std::string& app) {
@@ -112,8 +113,8 @@ std::string why(const Json& app) {
   return message.empty() ? text_of(about, "reason") : message;
 }
 
-Result<Json> settle(Client& client, const std::string& app, Outcome past, int seconds) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+Result<Json> settle(Client& client, const std::string& app, Outcome past) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
   for (;;) {
     auto seen = call(client, "GET", app_path(app));
     if (!seen) return seen;

@@ -35,9 +35,9 @@ Outcome outcome_of(const Json& app);
 // Why: of the newer generation when that is what failed.
 std::string why(const Json& app);
 
-// The app, looked at until it is neither underway nor still what it was, `past`, or `seconds` have
-// passed.
-Result<Json> settle(Client& client, const std::string& app, Outcome past, int seconds);
+// The app, looked at until it is neither underway nor still what it was, `past`, or two minutes
+// have passed.
+Result<Json> settle(Client& client, const std::string& app, Outcome past);
 
 void print_json(const Json& value);
 

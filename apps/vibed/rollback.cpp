@@ -10,8 +10,6 @@
 namespace vibed::cli {
 namespace {
 
-constexpr int kWaitSeconds = 120;
-
 Result<Json> versions_of(Client& client, const std::string& app) {
   auto answer = call(client, "GET", app_path(app) + "/versions");
   if (!answer) return answer;
@@ -64,7 +62,7 @@ Status rollback(const Invocation& invocation) {
   const Json body = {{"version", *version}};
   auto done = call(*client, "POST", app_path(app) + "/rollback", body.dump());
   if (!done) return std::move(done).error();
-  auto settled = settle(*client, app, Outcome::suspended, kWaitSeconds);
+  auto settled = settle(*client, app, Outcome::suspended);
   if (!settled) return std::move(settled).error();
   return conclude(invocation, *client, *settled);
 }

@@ -5,15 +5,13 @@
 namespace vibed::cli {
 namespace {
 
-constexpr int kWaitSeconds = 120;
-
 // `past`: what the app is until vibed has seen the change.
 Status change(const Invocation& invocation, const std::string& verb, Outcome past) {
   auto client = connect(invocation);
   const std::string app = invocation.text("APP");
   auto changed = call(*client, "POST", app_path(app) + "/" + verb);
   if (!changed) return std::move(changed).error();
-  auto settled = settle(*client, app, past, kWaitSeconds);
+  auto settled = settle(*client, app, past);
   if (!settled) return std::move(settled).error();
   return conclude(invocation, *client, *settled);
 }

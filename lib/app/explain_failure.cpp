@@ -38,7 +38,7 @@ constexpr std::array kComplaints = {
     Complaint{"exec: \"", "\": executable file not found", "the program", kTool},
 };
 
-constexpr std::size_t kMaxName = 200;
+constexpr std::size_t kMaxShown = 200;
 
 // The name a line complains about, if it does so in this way.
 std::string_view named(const Complaint& complaint, std::string_view line) {
@@ -56,7 +56,7 @@ std::string_view named(const Complaint& complaint, std::string_view line) {
 // Names without quotes and bytes that a one-line message must not have.
 std::string clean(std::string_view name) {
   std::string text;
-  for (char c : name.substr(0, kMaxName)) {
+  for (char c : name.substr(0, kMaxShown)) {
     if (c != '\'' && c != '"' && static_cast<unsigned char>(c) >= 0x20) text += c;
   }
   return text;

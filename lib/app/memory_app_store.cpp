@@ -1,4 +1,5 @@
 // The AppStore that lives and dies with its process.
+#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -8,12 +9,6 @@
 
 namespace vibed {
 namespace {
-
-constexpr std::size_t kTombstonesKept = 1000;
-
-Error no_such_app(const std::string& name) {
-  return {Errc::not_found, "there is no app \"" + name + "\""};
-}
 
 class MemoryAppStore final : public AppStore {
  public:
@@ -142,7 +137,7 @@ class MemoryAppStore final : public AppStore {
 
   void prune() {
     std::int64_t known = hub_.known_gone();
-    while (gone_.size() > kTombstonesKept && gone_.begin()->first <= known) {
+    while (std::ssize(gone_) > kTombstonesKept && gone_.begin()->first <= known) {
       horizon_ = gone_.begin()->first;
       gone_.erase(gone_.begin());
     }

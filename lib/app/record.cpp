@@ -6,6 +6,10 @@ namespace vibed {
 
 Result<App> as_stored(const App& app) { return app_from_json(to_json(app)); }
 
+Error no_such_app(const std::string& name) {
+  return {Errc::not_found, "there is no app \"" + name + "\""};
+}
+
 Result<App> created_record(const App& wanted, const std::string& space, Time now) {
   if (!is_app_name(wanted.name)) {
     return Error{Errc::invalid_argument, "\"" + wanted.name + "\" is not an app's name",

@@ -12,6 +12,8 @@ namespace vibed {
 // in this form only; a status that differed from its stored self would be written for ever.
 Result<App> as_stored(const App& app);
 
+Error no_such_app(const std::string& name);
+
 // The first record of an app of which name, labels, versions and spec are given.
 Result<App> created_record(const App& wanted, const std::string& space, Time now);
 

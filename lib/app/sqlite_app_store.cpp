@@ -15,8 +15,6 @@ namespace {
 using sql::Connection;
 using sql::Sync;
 
-constexpr std::int64_t kTombstonesKept = 1000;
-
 // Append only; a changed schema is a new step.
 constexpr std::array<std::string_view, 1> kMigrations = {R"sql(
   CREATE TABLE apps (
@@ -45,10 +43,6 @@ constexpr std::string_view kListOwned =
 constexpr std::string_view kFirstAfter =
     "SELECT version, object, name, uid FROM apps WHERE version > ?1 AND space = ?3 UNION ALL "
     "SELECT version, '', name, uid FROM gone WHERE version > ?2 AND space = ?3 ORDER BY 1";
-
-Error no_such_app(const std::string& name) {
-  return {Errc::not_found, "there is no app \"" + name + "\""};
-}
 
 // The resource version lives in a column of its own, so that it is set without parsing.
 Result<App> read_app(const std::string& object, std::int64_t version) {

@@ -19,6 +19,9 @@ struct WatchPosition {
   std::int64_t gone = 0;  // >= live: who starts from nothing has no use for what went before
 };
 
+// How many records that are gone a store remembers, for watches that begin at an old version.
+constexpr std::int64_t kTombstonesKept = 1000;
+
 // Level-based: a watch reads the oldest record newer than its position and sleeps when there is
 // none, so a slow reader skips states instead of queueing them.
 //

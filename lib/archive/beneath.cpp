@@ -1,6 +1,5 @@
 #include "archive/beneath.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
@@ -9,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <memory>
 #include <optional>
 
 #include "archive/path.hpp"
@@ -17,16 +15,12 @@
 namespace vibed::archive {
 namespace {
 
-struct CloseDir {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
 // Empties the folder at `path` as far as it can without descending: the name of a folder in it that
 // is not empty, or nothing when all is gone.
 Result<std::optional<std::string>> empty_folder(int root, const std::string& path) {
   Fd fd = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
   if (!fd) return errno_error("open " + path);
-  std::unique_ptr<DIR, CloseDir> dir(::fdopendir(fd.get()));
+  OpenFolder dir(::fdopendir(fd.get()));
   if (!dir) return errno_error("open " + path);
   int at = fd.release();
   while (const dirent* child = ::readdir(dir.get())) {

@@ -1,6 +1,9 @@
 // Opening, making and removing files below a directory handle without ever leaving it.
 #pragma once
 
+#include <dirent.h>
+
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -8,6 +11,13 @@
 #include "vibed/result.hpp"
 
 namespace vibed::archive {
+
+struct CloseDir {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+// A folder that is being read.
+using OpenFolder = std::unique_ptr<DIR, CloseDir>;
 
 // open(2) of the relative path `path` below `root`, by openat2 with RESOLVE_BENEATH: no link is
 // followed, not even as the last part. Where the kernel has no openat2 (gVisor) it goes part by

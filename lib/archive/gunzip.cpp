@@ -12,9 +12,9 @@ namespace {
 constexpr std::size_t kPackedBytes = 64 * 1024;
 constexpr std::size_t kBlockBytes = 256 * 1024;  // a multiple of tar's 512: no header is split
 
-Error bad(std::string message) { return make_error("bad_archive", std::move(message)); }
-
 }  // namespace
+
+Error bad(std::string message) { return make_error("bad_archive", std::move(message)); }
 
 Gunzip::Gunzip(ByteSource& source, const ArchiveLimits& limits)
     : source_(source),

@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "vibed/archive.hpp"
 #include "vibed/stream.hpp"
 
 namespace vibed::archive {
+
+Error bad(std::string message);  // bad_archive
 
 // zlib and not libarchive's own gzip filter, because that one checks neither the CRC nor the length
 // at the end and takes any rubbish behind it for the end.

@@ -44,16 +44,16 @@ const char* fault_of_text(std::string_view text) {
   return nullptr;
 }
 
-Error unsafe(std::string_view path, std::string_view why) {
-  return make_error("unsafe_archive", fmt::format("entry {} {}", shown(path), why));
-}
-
 Error too_long(std::string_view path, std::string_view what, std::size_t limit) {
   return make_error("archive_too_large",
                     fmt::format("entry {} has {} of more than {} bytes", shown(path), what, limit));
 }
 
 }  // namespace
+
+Error unsafe(std::string_view path, std::string_view why) {
+  return make_error("unsafe_archive", fmt::format("entry {} {}", shown(path), why));
+}
 
 Result<std::string> clean_path(std::string_view raw, std::size_t limit) {
   if (raw.size() > limit) return too_long(raw, "a path", limit);

@@ -26,6 +26,9 @@ bool is_cruft(std::string_view path);
 // `text` as a message may show it: control characters and broken UTF-8 escaped, long ones cut.
 std::string shown(std::string_view text);
 
+// unsafe_archive: the entry `path`, and what is wrong with it.
+Error unsafe(std::string_view path, std::string_view why);
+
 // The path's folder, or empty.
 std::string_view parent_of(std::string_view path);
 

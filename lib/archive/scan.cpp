@@ -23,10 +23,6 @@ namespace {
 
 constexpr std::size_t kIgnoreFileBytes = 1024 * 1024;
 
-struct CloseDir {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
 // The first `limit` bytes of a regular file, or nothing at all.
 std::string read_start(int folder, const std::string& name, std::size_t limit) {
   Fd fd = open_beneath(folder, name, O_RDONLY | O_NONBLOCK);
@@ -74,7 +70,7 @@ class Scan {
 
 Status Scan::read_folder(const std::string& folder) {
   Fd fd = open_beneath(root_, folder, O_RDONLY | O_DIRECTORY);
-  std::unique_ptr<DIR, CloseDir> dir(fd ? ::fdopendir(fd.get()) : nullptr);
+  OpenFolder dir(fd ? ::fdopendir(fd.get()) : nullptr);
   if (!dir) return errno_error("read folder " + shown(folder));
   int at = fd.release();
   if (options_.ignore_files) {

@@ -8,8 +8,6 @@
 #include <new>
 #include <utility>
 
-#include "base/error_codes.hpp"
-
 namespace vibed::archive {
 namespace {
 
@@ -17,8 +15,6 @@ namespace {
 // keeps the map of a sparse file in memory, at twelve times its size, and would read one of any
 // length.
 constexpr std::uint64_t kMaxCallBytes = 4 * 1024 * 1024;
-
-Error bad(std::string message) { return make_error("bad_archive", std::move(message)); }
 
 bool all_zero(std::string_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });

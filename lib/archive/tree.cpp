@@ -14,10 +14,6 @@ namespace {
 // A target that climbs after it descended is looked up part by part; this bounds that work.
 constexpr std::size_t kMaxCheckedParts = 40;
 
-Error unsafe(std::string_view path, std::string_view why) {
-  return make_error("unsafe_archive", fmt::format("entry {} {}", shown(path), why));
-}
-
 bool is_top(std::string_view path) { return path.find('/') == std::string_view::npos; }
 
 std::vector<std::string_view> parts_of(std::string_view path) {

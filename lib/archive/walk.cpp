@@ -12,10 +12,6 @@
 namespace vibed::archive {
 namespace {
 
-Error unsafe(std::string_view path, std::string_view why) {
-  return make_error("unsafe_archive", fmt::format("entry {} {}", shown(path), why));
-}
-
 std::string_view text_of(const char* text) { return text != nullptr ? text : std::string_view(); }
 
 class Walk {

@@ -12,7 +12,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::array kScripts = {
+constexpr std::array kPythonScripts = {
     "app.py"sv,          "main.py"sv,        "server.py"sv,        "run.py"sv,
     "wsgi.py"sv,         "asgi.py"sv,        "api.py"sv,           "application.py"sv,
     "web.py"sv,          "index.py"sv,       "start.py"sv,         "bot.py"sv,
@@ -337,8 +337,8 @@ MaybePlan entry_point_plan(Search& search) {
 MaybePlan python_plan(Search& search) {
   if (auto plan = streamlit_plan(search)) return plan;
   if (auto plan = django_plan(search)) return plan;
-  auto first = search.first_of(kScripts);
-  for (std::string_view path : kScripts) {
+  auto first = search.first_of(kPythonScripts);
+  for (std::string_view path : kPythonScripts) {
     if (!search.has(path)) continue;
     if (auto plan = app_plan(search, std::string(path))) return plan;
   }

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error_codes.hpp"
 #include "plan/command.hpp"
 #include "plan/rules.hpp"
 #include "plan/search.hpp"
-#include "base/error_codes.hpp"
 
 namespace vibed {
 namespace {
