@@ -70,9 +70,7 @@ Result<Response> Exchange::run() {
   const SigpipeGuard guard;
   const CURLcode code = perform();
   if (code == CURLE_OK || ended_) {
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    response_.status = static_cast<int>(status);
+    response_.status = static_cast<int>(status());
   }
   const bool done = code == CURLE_OK || ended_;
   Result<Response> result = done ? Result<Response>(std::move(response_)) : error_of(code);
@@ -212,15 +210,26 @@ Error Exchange::error_of(CURLcode code) const {
   return error;
 }
 
+long Exchange::status() const {
+  long status = 0;
+  curl_easy_getinfo(slot_.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
 std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count, void* self) {
-  auto& response = static_cast<Exchange*>(self)->response_;
+  auto& me = *static_cast<Exchange*>(self);
+  auto& response = me.response_;
   std::string_view line(data, size * count);
   if (line.starts_with("HTTP/")) {
     response.headers.clear();  // of a 1xx answer before
     return size * count;
   }
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return size * count;
+  if (colon == std::string_view::npos) {
+    const long status = line == "\r\n" ? me.status() : 0;
+    if (status >= 200 && me.request_.on_head) me.request_.on_head(static_cast<int>(status));
+    return size * count;
+  }
   std::string_view value = line.substr(colon + 1);
   const std::size_t from = value.find_first_not_of(" \t\r\n");
   const std::size_t to = value.find_last_not_of(" \t\r\n");
@@ -229,12 +238,10 @@ std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count,
   return size * count;
 }
 
-bool Exchange::to_memory() {
+bool Exchange::to_memory() const {
   if (!request_.on_data) return true;
   if (!request_.on_data_of_success) return false;
-  long status = 0;
-  curl_easy_getinfo(slot_.easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  return status < 200 || status > 299;
+  return status() < 200 || status() > 299;
 }
 
 std::size_t Exchange::on_body(char* data, std::size_t size, std::size_t count, void* self) {

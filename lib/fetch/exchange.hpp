@@ -49,7 +49,8 @@ class Exchange {
   CURLcode perform();
   Error error_of(CURLcode code) const;
 
-  bool to_memory();  // whether the response body is kept
+  long status() const;
+  bool to_memory() const;  // whether the response body is kept
 
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);

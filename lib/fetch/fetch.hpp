@@ -44,6 +44,8 @@ struct Request {
   std::function<bool(std::string_view)> on_data = {};
   // Called with (sent, total) while body_source goes out.
   std::function<void(std::int64_t, std::int64_t)> on_upload = {};
+  // Called with the status of the answer, before its body.
+  std::function<void(int)> on_head = {};
   std::shared_ptr<const Tls> tls = {};  // of https; nothing: the system's authorities
   std::string proxy = {};               // "http://host:port"; empty: none
   bool repeatable = false;  // sent twice does no harm: a POST or PATCH may use a kept connection
