@@ -58,7 +58,7 @@ struct Plan {
 // No sanitizer may look into the child: it shares the parent's memory and never returns.
 #define VIBED_IN_CHILD __attribute__((no_sanitize("thread", "address", "undefined"), noinline))
 
-VIBED_IN_CHILD [[noreturn]] void give_up(const Plan& plan, Step step) {
+[[noreturn]] VIBED_IN_CHILD void give_up(const Plan& plan, Step step) {
   Failure failure{step, errno};
   [[maybe_unused]] ssize_t ignored = ::write(plan.failure_fd, &failure, sizeof failure);
   ::_exit(127);
@@ -190,6 +190,7 @@ std::vector<std::string> candidates_of(const std::string& program, std::string_v
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
   return pointers;

@@ -80,6 +80,7 @@ void add_command(CLI::App& parent, const Command& command, Entries& entries) {
 
 std::vector<std::string> names_of(const std::vector<Command>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const auto& command : commands) names.push_back(command.name);
   return names;
 }

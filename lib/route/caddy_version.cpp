@@ -26,7 +26,7 @@ int take_number(std::string_view& text) {
 std::string find_in(std::string_view folders) {
   while (!folders.empty()) {
     const std::size_t colon = folders.find(':');
-    const std::string program = std::string(folders.substr(0, colon)) + "/caddy";
+    std::string program = std::string(folders.substr(0, colon)) + "/caddy";
     if (program.starts_with('/') && ::access(program.c_str(), X_OK) == 0) return program;
     if (colon == std::string_view::npos) break;
     folders.remove_prefix(colon + 1);
