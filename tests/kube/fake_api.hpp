@@ -57,7 +57,7 @@ class FakeApi {
 
   void expire();          // all older versions are gone: 410
   void end_watches();     // all that are open, without an error
-  void send_bookmarks();  // to all open watches
+  void send_bookmarks();  // to all open watches; returns when they are on their way
   void set_log(std::string text);
 
   // Requests so far whose "METHOD target" contains `part`.
@@ -92,6 +92,7 @@ class FakeApi {
   std::vector<std::string> watching_;
   std::string log_ = "hello\n";
   std::uint64_t epoch_ = 0;      // watches of an older one end
+  std::size_t bookmarked_ = 0;   // watches that have sent the last one
   std::uint64_t bookmarks_ = 0;  // how many were asked for
   std::function<void(const http::Request&)> hook_;
   std::unique_ptr<http::Server> server_;  // last: it ends before what it uses

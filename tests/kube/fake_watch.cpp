@@ -110,6 +110,7 @@ void FakeApi::stream(Watch& watch, http::ResponseWriter& out) {
   std::unique_lock lock(mutex_);
   bool good = true;
   while (good && watch.epoch == epoch_ && Steady::now() < watch.end) {
+    const bool has_bookmark = watch.bookmarks != bookmarks_;
     const std::string text = spoiled(watch, pending(watch));
     if (text.empty()) {
       changed_.wait_for(lock, std::chrono::milliseconds(20));
@@ -119,6 +120,8 @@ void FakeApi::stream(Watch& watch, http::ResponseWriter& out) {
     lock.unlock();
     good = out.write(text);
     lock.lock();
+    if (has_bookmark) ++bookmarked_;
+    changed_.notify_all();
     if (watch.fault == Fault::What::cut_event || watch.fault == Fault::What::expired_event) break;
   }
   const auto at = std::find(watching_.begin(), watching_.end(), watch.target);
@@ -181,9 +184,14 @@ void FakeApi::end_watches() {
 }
 
 void FakeApi::send_bookmarks() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   ++bookmarks_;
+  bookmarked_ = 0;
   changed_.notify_all();
+  const std::size_t open = watching_.size();
+  const bool good =
+      changed_.wait_for(lock, std::chrono::seconds(30), [&] { return bookmarked_ >= open; });
+  EXPECT_TRUE(good) << "not all watches took a bookmark";
 }
 
 void FakeApi::set_log(std::string text) {

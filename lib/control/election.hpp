@@ -1,0 +1,39 @@
+// Election: of all processes that start one for the same Lease, one at a time leads.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "control/lease.hpp"
+#include "kube/client.hpp"
+
+namespace vibed::control {
+
+struct ElectionOptions {
+  kube::ObjectKey lease;
+  std::string identity;  // of this process and no other, ever
+  LeaseTimes times = {};
+  // What the leader does, on a thread of its own. Its stop is requested when it no longer leads: at
+  // the latest when the renew deadline has passed, before anybody else can take the lease. When it
+  // returns by itself the lease is released. Then it is called again if we lead again.
+  std::function<void(std::stop_token)> lead;
+  std::function<void(const std::string&)> on_leader = {};  // told of each new leader's identity
+  std::function<double()> random = {};                     // from 0 to 1; empty: random
+};
+
+// All methods may be called from any thread at once.
+class Election {
+ public:
+  // `client` outlives it.
+  static std::unique_ptr<Election> start(kube::Client& client, ElectionOptions options);
+
+  // Stops `lead`, waits for its end while still renewing, and releases the lease.
+  virtual ~Election() = default;
+
+  // Whether we lead at this moment, by the clock: right before an action that two must not take.
+  virtual bool leads() const = 0;
+};
+
+}  // namespace vibed::control
