@@ -31,8 +31,10 @@ Status up(const Invocation& invocation) {
   options.data = data_folder(invocation);
   options.config = invocation.config;
   options.keep_apps = invocation.has("keep-apps");
+  options.divide_cgroup = true;
   options.agent = invocation.variable("VIBED_AGENT");
   options.templates = invocation.variable("VIBED_TEMPLATES");
+  options.search_path = invocation.variable("PATH");
   auto& config = options.config;
   config.server.http_addr = invocation.text("api", config.server.http_addr);
   config.apps.listen = invocation.text("apps", config.apps.listen);

@@ -21,10 +21,16 @@ struct EngineOptions {
       data;  // the data folder, made if absent; at most 60 bytes long (unix sockets live in it)
   Config config = {};
   bool keep_apps = false;  // close() leaves apps and Caddy running, to be adopted by the next open
+  // Where the process's own cgroup v2 is delegated to it alone (systemd: Delegate=yes), open()
+  // moves the process into a leaf of it, so that sandboxes beside it can have limits. For a program
+  // that is vibed; a guest leaves the process it lives in where it is.
+  bool divide_cgroup = false;
 
   // Helpers; empty: from the install prefix, then beside the program, then PATH.
   std::string agent = {};      // vibed-agent
   std::string templates = {};  // the folder templates/
+  // Where Caddy is looked for unless the config names it, as $PATH; then in the usual folders.
+  std::string search_path = {};
 
   // Told what start-up is doing ("warming node-24"), on the caller's thread.
   std::function<void(std::string_view)> progress = {};

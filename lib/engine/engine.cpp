@@ -23,6 +23,7 @@
 #include "observe/metrics.hpp"
 #include "route/front_door.hpp"
 #include "route/listen_address.hpp"
+#include "sandbox/cgroup_division.hpp"
 #include "sandbox/local_pool.hpp"
 #include "service/service.hpp"
 #include "service/sweep_sources.hpp"
@@ -147,6 +148,10 @@ Status OneMachine::open_pool() {
     }
     return false;
   };
+  if (options_.divide_cgroup) {
+    Status divided = sandbox::divide_own_cgroup();
+    if (!divided) log::debug("cgroup", {{"error", divided.error().message}});
+  }
   progress("warming sandboxes");
   auto opened = sandbox::open_local_sandbox_pool(std::move(pool));
   if (!opened) return std::move(opened).error().during("open sandbox pool");
@@ -177,6 +182,7 @@ Status OneMachine::open_front_door() {
   door.domain = options_.config.apps.domain;
   door.layout = options_.config.route.layout;
   door.program = options_.config.route.caddy;
+  door.search_path = options_.search_path;
   auto started = route::FrontDoor::start(door);
   if (!started) return std::move(started).error().during("start Caddy");
   door_ = *std::move(started);

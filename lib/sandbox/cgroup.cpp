@@ -6,56 +6,22 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <map>
-#include <sstream>
+#include <utility>
 
 #include "base/files.hpp"
+#include "sandbox/cgroup_division.hpp"
+#include "sandbox/cgroup_files.hpp"
 
 namespace vibed::sandbox {
 namespace {
 
 constexpr int kPeriodMicros = 100'000;
 
-// Kernel files: written in place, never renamed.
-Status put(const std::string& path, const std::string& text) {
-  Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd) return errno_error("open " + path);
-  if (::write(fd.get(), text.data(), text.size()) < 0) return errno_error("write " + path);
-  return success();
-}
-
 bool writable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
 
-std::string join(const std::string& mount, const std::string& path) {
-  return path == "/" ? mount : mount + path;
-}
-
-bool has_word(const std::string& text, const std::string& word) {
-  std::istringstream words(text);
-  for (std::string each; words >> each;)
-    if (each == word) return true;
-  return false;
-}
-
-// Controller → path, as /proc/self/cgroup has it; "" is the unified hierarchy.
-std::map<std::string, std::string> own_paths(const std::string& self) {
-  std::map<std::string, std::string> paths;
-  std::istringstream lines(self);
-  for (std::string line; std::getline(lines, line);) {
-    std::size_t first = line.find(':');
-    std::size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    std::istringstream names(line.substr(first + 1, second - first - 1));
-    std::string path = line.substr(second + 1);
-    if (second == first + 1) paths[""] = path;
-    for (std::string name; std::getline(names, name, ',');) paths[name] = path;
-  }
-  return paths;
-}
-
 // A folder in which we may make cgroups: tried, because only that tells (read-only mounts, owners).
-bool can_make(const std::string& folder) {
-  std::string trial = folder + "/vibed";
+bool can_make(const std::string& folder, const char* name) {
+  std::string trial = folder + "/" + name;
   if (::mkdir(trial.c_str(), 0755) != 0 && errno != EEXIST) return false;
   return writable(trial + "/cgroup.procs") || ::access(trial.c_str(), W_OK) == 0;
 }
@@ -69,32 +35,41 @@ Cgroups Cgroups::detect() {
 
 Cgroups Cgroups::detect(const std::string& mounts, const std::string& self) {
   Cgroups found;
-  auto paths = own_paths(self);
-  // Unified and delegated: our own cgroup is ours to divide. Processes may be in its leaves only,
-  // so it is usable when it hands the controllers on, which is the delegator's doing or the
-  // service manager's (see docs), never ours: a guest does not move the process it lives in.
-  std::string own = join(mounts, paths.contains("") ? paths[""] : "/");
-  if (auto handed = read_file(own + "/cgroup.subtree_control", 4096); handed && can_make(own)) {
-    found.memory_ = has_word(*handed, "memory");
-    found.pids_ = has_word(*handed, "pids");
-    found.cpu_ = has_word(*handed, "cpu");
-    found.unified_ = found.memory_ || found.pids_ || found.cpu_;
-    if (found.unified_) {
-      (void)put(own + "/vibed/cgroup.subtree_control",
-                std::string(found.memory_ ? "+memory " : "") + (found.pids_ ? "+pids " : "") +
-                    (found.cpu_ ? "+cpu" : ""));
-      found.places_.push_back({"", own + "/vibed"});
-      return found;
-    }
+  auto paths = own_cgroup_paths(self);
+  // Unified: where controllers are handed on. Processes may be in leaves only, so that is what is
+  // above us, after divide_own_cgroup(), or our own when somebody else saw to it.
+  std::string own = paths.contains("") ? paths[""] : "/";
+  for (const std::string& path : {delegated_path(own), own}) {
+    if (found.use_unified(cgroup_folder(mounts, path))) return found;
   }
   for (const char* name : {"memory", "pids", "cpu"}) {
-    std::string folder = join(mounts + "/" + name, paths.contains(name) ? paths[name] : "/");
-    if (!paths.contains(name) || !can_make(folder)) continue;
+    std::string folder =
+        cgroup_folder(mounts + "/" + name, paths.contains(name) ? paths[name] : "/");
+    if (!paths.contains(name) || !can_make(folder, "vibed")) continue;
     found.places_.push_back({name, folder + "/vibed"});
     std::string word = name;
     (word == "memory" ? found.memory_ : word == "pids" ? found.pids_ : found.cpu_) = true;
   }
   return found;
+}
+
+bool Cgroups::use_unified(const std::string& folder) {
+  auto handed = read_file(folder + "/cgroup.subtree_control", 4096);
+  if (!handed) return false;
+  memory_ = has_word(*handed, "memory");
+  pids_ = has_word(*handed, "pids");
+  cpu_ = has_word(*handed, "cpu");
+  unified_ = (memory_ || pids_ || cpu_) && can_make(folder, kSandboxesLeaf);
+  if (!unified_) {
+    memory_ = pids_ = cpu_ = false;
+    return false;
+  }
+  std::string all = folder + "/" + kSandboxesLeaf;
+  for (const auto& [name, there] :
+       {std::pair("+memory", memory_), {"+pids", pids_}, {"+cpu", cpu_}})
+    if (there) (void)put_cgroup_file(all + "/cgroup.subtree_control", name);
+  places_.push_back({"", all});
+  return true;
 }
 
 Status Cgroups::set_limits(const Place& place, const std::string& folder,
@@ -104,7 +79,7 @@ Status Cgroups::set_limits(const Place& place, const std::string& folder,
   const auto quota = static_cast<std::int64_t>(limits.cpus * kPeriodMicros);
   Status done = success();
   auto set = [&](const char* name, const std::string& text) {
-    if (done) done = put(file(name), text);
+    if (done) done = put_cgroup_file(file(name), text);
   };
   if (limits.memory > 0 && place.controller == "memory") {
     set("memory.limit_in_bytes", std::to_string(limits.memory));
@@ -173,8 +148,9 @@ LimitsInForce limits_in_force() {
   result.identity = ::geteuid() == 0 ? "a host uid of its own" : "the uid of vibed";
   if (!found.memory() || !found.processes() || !found.cpu())
     result.advice =
-        "run vibed as root or as a systemd service with Delegate=yes to bound memory and CPU of a "
-        "whole sandbox";
+        "run vibed as a systemd service with Delegate=yes (docs/systemd.md), or as root with "
+        "cgroup v1, to "
+        "bound memory and CPU of a whole sandbox";
   return result;
 }
 

@@ -55,9 +55,10 @@ class Cgroups {
  private:
   struct Place {
     std::string controller;  // "memory", "pids", "cpu"; of the unified hierarchy: all in one
-    std::string folder;      // where `vibed/<name>` goes
+    std::string folder;      // in which that of a sandbox is made
   };
 
+  bool use_unified(const std::string& folder);
   Status set_limits(const Place& place, const std::string& folder,
                     const CgroupLimits& limits) const;
 

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "sandbox/cgroup.hpp"
+#include "sandbox/cgroup_division.hpp"
 #include "sandbox/event_loop.hpp"
 #include "sandbox/go_cache.hpp"
 #include "sandbox/share.hpp"
@@ -64,19 +65,91 @@ TEST(Cgroups, VersionOneGetsAFolderInEachHierarchy) {
 }
 
 TEST(Cgroups, VersionTwoIsUsedWhereControllersAreHandedOn) {
+  for (const char* own : {"/unit", "/unit/vibed"}) {
+    TempDir root;
+    std::string all = root / "unit/sandboxes";
+    put(root / "unit/cgroup.subtree_control", "cpu memory pids\n");
+    put(root / "unit/vibed/cgroup.subtree_control", "");
+    put(all + "/cgroup.subtree_control", "");
+    fake_cgroup(all + "/x", {"memory.max", "memory.swap.max", "pids.max", "cpu.max"});
+    auto found = Cgroups::detect(root.path(), std::string("0::") + own + "\n");
+    EXPECT_TRUE(found.memory() && found.processes() && found.cpu() && found.unified()) << own;
+    auto made = found.make("x", {1000, 20, 2.0});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->folders, std::vector<std::string>{all + "/x"});
+    EXPECT_EQ(contents(all + "/x/memory.max"), "1000");
+    EXPECT_EQ(contents(all + "/x/memory.swap.max"), "0");
+    EXPECT_EQ(contents(all + "/x/pids.max"), "20");
+    EXPECT_EQ(contents(all + "/x/cpu.max"), "200000 100000");
+  }
+}
+
+TEST(CgroupDivision, IsOfTheCgroupAboveTheLeaf) {
+  EXPECT_EQ(delegated_path("/system.slice/vibed.service"), "/system.slice/vibed.service");
+  EXPECT_EQ(delegated_path("/system.slice/vibed.service/vibed"), "/system.slice/vibed.service");
+  EXPECT_EQ(delegated_path("/vibed"), "/");
+  EXPECT_EQ(delegated_path("/"), "/");
+  EXPECT_EQ(delegated_path("/x/notvibed"), "/x/notvibed");
+}
+
+struct DivisionCase {
+  const char* what;
+  DelegatedCgroup found;
+  CgroupDivision expected;
+};
+
+TEST(CgroupDivision, MovesAndEnablesWhatIsMissingAndLeavesAloneWhatIsShared) {
+  const std::string all = "cpuset cpu io memory pids\n";
+  const std::vector<std::string> three = {"+memory", "+pids", "+cpu"};
+  const std::string not_ours = "it is not delegated (not writable)";
+  for (const DivisionCase& one :
+       {DivisionCase{"a fresh unit", {false, true, all, "", {7}, 7}, {"", true, three}},
+        DivisionCase{
+            "the manager put us into the leaf", {true, true, all, "", {}, 7}, {"", false, three}},
+        DivisionCase{"a predecessor divided it",
+                     {true, true, all, "cpu memory pids", {}, 7},
+                     {"", false, {}}},
+        DivisionCase{"started anew above what a predecessor made",
+                     {false, true, all, "pids", {7}, 7},
+                     {"", true, {"+memory", "+cpu"}}},
+        DivisionCase{
+            "not all controllers", {false, true, "pids", "", {7}, 7}, {"", true, {"+pids"}}},
+        DivisionCase{"no controllers",
+                     {false, true, "hugetlb", "", {7}, 7},
+                     {"it has none of memory, pids and cpu", false, {}}},
+        DivisionCase{"somebody else's", {false, false, all, "", {7}, 7}, {not_ours, false, {}}},
+        DivisionCase{"a session",
+                     {false, true, all, "", {3, 7}, 7},
+                     {"it is shared with other processes (3)", false, {}}},
+        DivisionCase{"a leaf of that name in a session",
+                     {true, true, all, "", {3}, 7},
+                     {"it is shared with other processes (3)", false, {}}}}) {
+    CgroupDivision plan = plan_division(one.found);
+    EXPECT_EQ(plan.obstacle, one.expected.obstacle) << one.what;
+    EXPECT_EQ(plan.move, one.expected.move) << one.what;
+    EXPECT_EQ(plan.enable, one.expected.enable) << one.what;
+  }
+}
+
+// The files of a real kernel are tried in tests/systemd.
+TEST(CgroupDivision, WritesWhatWasPlanned) {
   TempDir root;
-  put(root / "unit/cgroup.subtree_control", "cpu memory pids\n");
-  put(root / "unit/vibed/cgroup.subtree_control", "");
-  fake_cgroup(root / "unit/vibed/x", {"memory.max", "memory.swap.max", "pids.max", "cpu.max"});
-  auto found = Cgroups::detect(root.path(), "0::/unit\n");
-  EXPECT_TRUE(found.memory() && found.processes() && found.cpu() && found.unified());
-  auto made = found.make("x", {1000, 20, 2.0});
-  ASSERT_TRUE(made) << made.error().message;
-  EXPECT_EQ(contents(root / "unit/vibed/cgroup.subtree_control"), "+memory +pids +cpu");
-  EXPECT_EQ(contents(root / "unit/vibed/x/memory.max"), "1000");
-  EXPECT_EQ(contents(root / "unit/vibed/x/memory.swap.max"), "0");
-  EXPECT_EQ(contents(root / "unit/vibed/x/pids.max"), "20");
-  EXPECT_EQ(contents(root / "unit/vibed/x/cpu.max"), "200000 100000");
+  put(root / "unit/cgroup.controllers", "memory\n");
+  put(root / "unit/cgroup.subtree_control", "");
+  put(root / "unit/cgroup.procs", std::to_string(::getpid()) + "\n");
+  put(root / "unit/vibed/cgroup.procs", "");
+  Status divided = divide_own_cgroup(root.path(), "0::/unit\n");
+  ASSERT_TRUE(divided) << divided.error().message;
+  EXPECT_EQ(contents(root / "unit/vibed/cgroup.procs"), std::to_string(::getpid()));
+  EXPECT_EQ(contents(root / "unit/cgroup.subtree_control"), "+memory");
+  EXPECT_TRUE(fs::is_directory(root / "unit/sandboxes"));
+}
+
+TEST(CgroupDivision, WithoutVersionTwoSaysSoAndChangesNothing) {
+  TempDir root;
+  EXPECT_EQ(divide_own_cgroup(root.path(), "4:memory:/own\n").error().code, Errc::unavailable);
+  EXPECT_EQ(divide_own_cgroup(root.path(), "0::/unit\n").error().code, Errc::unavailable);
+  EXPECT_TRUE(fs::is_empty(root.path()));
 }
 
 TEST(Cgroups, WhereNothingMayBeMadeThereIsNone) {
