@@ -10,22 +10,13 @@
 namespace vibed::cli {
 namespace {
 
-// What a deploy of `path` would send: a folder is packed first, so that its ignore files count.
+// What a deploy of `path` would send: of a folder what its ignore files leave.
 Result<Listing> listing_of(const std::string& path) {
   std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) {
-    auto file = open_file_source(path);
-    if (!file) return std::move(file).error();
-    return list_archive(**file);
-  }
-  std::string archive;
-  auto packed = pack_directory(path, [&](std::string_view bytes) {
-    archive += bytes;
-    return success();
-  });
-  if (!packed) return std::move(packed).error();
-  auto source = make_memory_source(archive);
-  return list_archive(*source);
+  if (std::filesystem::is_directory(path, ignored)) return preview_directory(path);
+  auto file = open_file_source(path);
+  if (!file) return std::move(file).error();
+  return list_archive(**file);
 }
 
 Status run_classify(const Invocation& invocation) {

@@ -39,6 +39,7 @@ Status run_doctor(const Invocation& invocation) {
   options.config = invocation.config;
   options.templates = invocation.variable("VIBED_TEMPLATES");
   options.agent = invocation.variable("VIBED_AGENT");
+  options.search_path = invocation.variable("PATH");
   const std::vector<Finding> findings = examine_machine(options);
   const bool fit = is_fit(findings);
   if (invocation.has("json")) {

@@ -12,18 +12,23 @@ Status rm(const Invocation& invocation) {
   const std::string app = invocation.text("APP");
   auto removed = call(*client, "DELETE", app_path(app));
   if (!removed) return std::move(removed).error();
-  fmt::print("{} is removed\n", app);
+  if (invocation.has("json")) {
+    print_json({{"app_id", app}, {"removed", true}});
+  } else {
+    fmt::print("{} is removed\n", app);
+  }
   return success();
 }
 
 }  // namespace
 
 Command rm_command() {
-  return {.name = "rm",
-          .summary = "remove an app with all its versions",
-          .options = remote_options(false),
-          .positionals = {{"APP", "its name"}},
-          .run = rm};
+  return {
+      .name = "rm",
+      .summary = "remove an app with all its versions",
+      .options = remote_options(true),
+      .positionals = {{"APP", "its name"}},
+      .run = [](const Invocation& invocation) { return told_as_json(invocation, rm(invocation)); }};
 }
 
 }  // namespace vibed::cli

@@ -12,8 +12,9 @@ namespace vibed {
 struct DoctorOptions {
   std::string data;  // the data folder; need not exist
   Config config = {};
-  std::string agent = {};      // as in EngineOptions
-  std::string templates = {};  // as in EngineOptions
+  std::string agent = {};        // as in EngineOptions
+  std::string templates = {};    // as in EngineOptions
+  std::string search_path = {};  // as in EngineOptions
 };
 
 // One thing that was looked at.
