@@ -2,7 +2,7 @@
 
 namespace vibed {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 // REQUIRES: mutex_ is held
 void WorkQueue::wake() {
@@ -24,7 +24,7 @@ void WorkQueue::add_at(const std::string& key, WorkSet::Time when) {
 
 void WorkQueue::retry(const std::string& key) {
   std::lock_guard lock(mutex_);
-  set_.add_at(key, Clock::now() + set_.backoff(key));
+  set_.add_at(key, SteadyClock::now() + set_.backoff(key));
   wake();
 }
 
@@ -36,7 +36,7 @@ void WorkQueue::forget(const std::string& key) {
 std::optional<std::string> WorkQueue::take(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    if (auto key = set_.take(Clock::now())) {
+    if (auto key = set_.take(SteadyClock::now())) {
       changed_.notify_one();  // what came due together with it is somebody else's
       return key;
     }

@@ -11,9 +11,6 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// Status writes of a busy lifecycle conflict too, so a few dozen in a row are no sign of trouble.
-constexpr int kAttempts = 200;
-
 constexpr int kBrowserBundleRule = 2;
 
 Error of_somebody_else(const std::string& name) {

@@ -9,8 +9,6 @@
 namespace vibed {
 namespace {
 
-constexpr int kAttempts = 200;
-
 Error no_such_app(const std::string& name) {
   return make_error("not_found", "there is no app \"" + name + "\"");
 }

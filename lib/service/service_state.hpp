@@ -15,6 +15,10 @@
 
 namespace vibed {
 
+// How often a spec is written again when somebody else wrote first. Status writes of a busy
+// lifecycle conflict too, so a few dozen in a row are no sign of trouble.
+constexpr int kAttempts = 200;
+
 // The archive of a deploy, read once and understood.
 struct DeployPlan {
   std::string lane;
