@@ -123,6 +123,16 @@ Result<Cgroup> Cgroups::make(const std::string& name, const CgroupLimits& limits
   return made;
 }
 
+Status Cgroups::renew(const std::vector<std::string>& folders, const CgroupLimits& limits) const {
+  for (const std::string& folder : folders) {
+    for (const Place& place : places_) {
+      if (!folder.starts_with(place.folder + "/")) continue;
+      if (Status set = set_limits(place, folder, limits); !set) return set;
+    }
+  }
+  return success();
+}
+
 std::vector<std::string> Cgroups::folders(const std::string& name) const {
   std::vector<std::string> result;
   for (const Place& place : places_) result.push_back(place.folder + "/" + name);

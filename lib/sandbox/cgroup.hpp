@@ -15,6 +15,8 @@ struct CgroupLimits {
   std::int64_t memory = 0;  // bytes
   int processes = 0;
   double cpus = 0;
+
+  friend bool operator==(const CgroupLimits&, const CgroupLimits&) = default;
 };
 
 // What bounds a sandbox on this machine, for `vibed doctor` and for tests.
@@ -48,6 +50,11 @@ class Cgroups {
 
   // Makes the cgroup `name`; nothing in it when there is nowhere to make one.
   Result<Cgroup> make(const std::string& name, const CgroupLimits& limits) const;
+
+  // Sets the limits of a sandbox that runs again: controllers that were taken back from above it
+  // and handed on once more begin with none. `folders` as in Cgroup; those elsewhere are left
+  // alone.
+  Status renew(const std::vector<std::string>& folders, const CgroupLimits& limits) const;
 
   // The folders make(name) would make, whether they are there or not.
   std::vector<std::string> folders(const std::string& name) const;

@@ -267,7 +267,8 @@ Status Launcher::prepare(Boot& boot, const Template& from) {
   auto filter = as_file(options_.seccomp);
   if (!filter) return std::move(filter).error();
   boot.filter = *std::move(filter);
-  auto cgroup = cgroups_.make(record.id, cgroup_limits(options_.limits, from));
+  record.limits = cgroup_limits(options_.limits, from);
+  auto cgroup = cgroups_.make(record.id, record.limits);
   if (!cgroup) return std::move(cgroup).error();
   boot.cgroup = *std::move(cgroup);
   record.cgroups = boot.cgroup.folders;
@@ -378,6 +379,8 @@ Result<Running> Launcher::find(const Record& record) {
   if (auto outer = open_process(record.outer_pid, record.outer_start))
     running.outer = std::move(*outer);
   running.child = false;
+  if (auto renewed = cgroups_.renew(record.cgroups, record.limits); !renewed)
+    log::warn("a sandbox without its limits", {{"error", renewed.error().message}});
   if (uids_ && record.uid != 0) uids_->mark(record.uid);
   return running;
 }

@@ -38,6 +38,10 @@ std::string to_json(const Record& record) {
               {"outerStartTime", record.outer_start},
               {"uid", record.uid},
               {"cgroups", record.cgroups},
+              {"limits",
+               {{"memory", record.limits.memory},
+                {"processes", record.limits.processes},
+                {"cpus", record.limits.cpus}}},
               {"app", record.app},
               {"appUid", record.app_uid},
               {"label", record.label},
@@ -62,6 +66,9 @@ Result<Record> record_from_json(std::string_view json) {
     record.outer_start = value.at("outerStartTime");
     record.uid = value.at("uid");
     record.cgroups = value.at("cgroups").get<std::vector<std::string>>();
+    Json limits = value.value("limits", Json::object());  // absent in records of older vibeds
+    record.limits = {limits.value("memory", std::int64_t{0}), limits.value("processes", 0),
+                     limits.value("cpus", 0.0)};
     record.app = value.at("app");
     record.app_uid = value.at("appUid");
     record.label = value.at("label");

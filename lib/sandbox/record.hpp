@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sandbox/cgroup.hpp"
 #include "vibed/app.hpp"
 #include "vibed/result.hpp"
 
@@ -27,6 +28,7 @@ struct Record {
   std::uint64_t outer_start = 0;
   uid_t uid = 0;                     // on the host; 0: vibed's own
   std::vector<std::string> cgroups;  // folders to remove
+  CgroupLimits limits;               // what they were given
   std::string app;                   // empty: not claimed
   std::string app_uid;
   std::string label;

@@ -81,6 +81,12 @@ TEST(Cgroups, VersionTwoIsUsedWhereControllersAreHandedOn) {
     EXPECT_EQ(contents(all + "/x/memory.swap.max"), "0");
     EXPECT_EQ(contents(all + "/x/pids.max"), "20");
     EXPECT_EQ(contents(all + "/x/cpu.max"), "200000 100000");
+    // Taken back and handed on again, as around a restart under an older systemd.
+    put(all + "/x/memory.max", "max");
+    put(root / "elsewhere/x/memory.max", "max");
+    ASSERT_TRUE(found.renew({all + "/x", root / "elsewhere/x"}, {1000, 20, 2.0}));
+    EXPECT_EQ(contents(all + "/x/memory.max"), "1000");
+    EXPECT_EQ(contents(root / "elsewhere/x/memory.max"), "max");
   }
 }
 

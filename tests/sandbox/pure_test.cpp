@@ -1,6 +1,8 @@
 // The parts of the local pool that touch nothing: command line, records, event lines.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 #include "sandbox/agent_client.hpp"
@@ -111,6 +113,7 @@ TEST(Record, ComesBackAsItWas) {
   record.outer_start = 98;
   record.uid = 600001;
   record.cgroups = {"/sys/fs/cgroup/pids/vibed/x"};
+  record.limits = {536870912, 512, 1.5};
   record.app = "web";
   record.app_uid = "uid";
   record.label = "label";
@@ -120,6 +123,16 @@ TEST(Record, ComesBackAsItWas) {
   auto back = record_from_json(to_json(record));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(*back, record);
+}
+
+TEST(Record, OfAnOlderVibedHasNoLimits) {
+  Record record;
+  record.id = "x";
+  nlohmann::json json = nlohmann::json::parse(to_json(record));
+  json.erase("limits");
+  auto back = record_from_json(json.dump());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->limits, CgroupLimits{});
 }
 
 TEST(Record, HalfARecordIsAnError) {
