@@ -17,8 +17,8 @@ using What = Fault::What;
 using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// A fiftieth of the real times, so that a test takes as long.
-constexpr LeaseTimes kShort{.duration = 1000ms, .renew_deadline = 600ms, .retry_period = 100ms};
+// A fifth of the real times, as some tests wait for them; retries come sooner.
+constexpr LeaseTimes kShort{.duration = 3000ms, .renew_deadline = 2000ms, .retry_period = 50ms};
 
 // One that wants to lead, and what it is told.
 class Candidate {

@@ -90,14 +90,18 @@ void end(Process& process) {
 
 RealApi* RealApi::instance(std::string& why) {
   static std::unique_ptr<RealApi> only;
+  static std::string broken;
   if (only != nullptr) return only.get();
+  if (!broken.empty()) throw std::runtime_error(broken);
   for (const char* name : {"etcd", "kube-apiserver"}) {
     if (!fs::exists(program(name))) {
       why = std::string("no ") + name + " in the cache: make test-cluster builds it";
       return nullptr;
     }
   }
+  broken = "it did not start, see the first test";
   only.reset(new RealApi());
+  broken.clear();
   return only.get();
 }
 
@@ -138,8 +142,10 @@ void RealApi::make_certificates() {
         "subjectAltName=DNS:kubernetes.test,IP:127.0.0.1\n");
   certificate("server", "/CN=kube-apiserver");
   certificate("admin", "/O=system:masters/CN=admin");
-  must({"openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-out", file("accounts.key")});
+  // Of elliptic keys the API server reads another format.
+  must({"openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out",
+        file("accounts.key")});
+  must({"openssl", "pkey", "-in", file("accounts.key"), "-pubout", "-out", file("accounts.pub")});
 }
 
 void RealApi::start_etcd() {
