@@ -6,8 +6,6 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <utility>
 
@@ -21,17 +19,12 @@
 namespace vibed::http {
 namespace {
 
-using ErrorFlag = boost::system::error_code;
-
 constexpr std::size_t kHeadRead = 4 * 1024;
 constexpr std::size_t kBodyRead = 64 * 1024;
 // What is still read of a request that was answered early, so that the client gets to read the
 // answer instead of a reset.
 constexpr std::size_t kLingerBytes = 64 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime(10);
-
-// Await with this to receive a failure in `error` instead of as an exception.
-auto into(ErrorFlag& error) { return net::redirect_error(net::use_awaitable, error); }
 
 Response method_not_allowed(const Router::Match& match) {
   std::string methods;

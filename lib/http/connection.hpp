@@ -6,7 +6,9 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -22,6 +24,10 @@ namespace vibed::http {
 
 namespace net = boost::asio;
 using Socket = net::basic_stream_socket<net::generic::stream_protocol>;
+using ErrorFlag = boost::system::error_code;
+
+// Await with this to receive a failure in `error` instead of as an exception.
+inline auto into(ErrorFlag& error) { return net::redirect_error(net::use_awaitable, error); }
 
 // What all connections of a server share. Outlives them. Everything but `workers` and `stop` is
 // used on the io thread or does not change.

@@ -22,7 +22,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int kMostRedirects = 3;
-constexpr milliseconds kLook{100};  // between two looks at DownloadOptions::stop
 
 Result<Fd> spool_file(const std::string& folder) {
   Fd fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));

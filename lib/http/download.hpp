@@ -15,6 +15,8 @@ struct sockaddr;
 
 namespace vibed::http {
 
+constexpr std::chrono::milliseconds kLook{100};  // between two looks at DownloadOptions::stop
+
 struct DownloadOptions {
   std::string spool_directory = "/tmp";
   std::uint64_t max_bytes = 50ULL * 1024 * 1024;

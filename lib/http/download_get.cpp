@@ -26,7 +26,7 @@ namespace net = boost::asio;
 namespace beast = boost::beast;
 using ErrorFlag = boost::system::error_code;
 using Tcp = net::ip::tcp;
-using Parser = beast::http::response_parser<beast::http::buffer_body>;
+using AnswerParser = beast::http::response_parser<beast::http::buffer_body>;
 
 constexpr std::uint32_t kLongestHead = 64 * 1024;
 constexpr std::size_t kLongestText = 16 * 1024;  // of an answer that is not a source
@@ -121,7 +121,7 @@ class Exchange {
                        [&](auto ended) { http::async_write(stream, request, std::move(ended)); });
     if (!sent) return std::move(sent).error();
     if (failed_) return passing("send the request: " + failed_.message());
-    std::optional<Parser> parser;
+    std::optional<AnswerParser> parser;
     Status read = read_head(stream, parser);
     if (!read) return std::move(read).error();
     DownloadAnswer answer;
@@ -135,7 +135,7 @@ class Exchange {
   }
 
   template <class Stream>
-  Status read_head(Stream& stream, std::optional<Parser>& parser) {
+  Status read_head(Stream& stream, std::optional<AnswerParser>& parser) {
     for (int i = 0; i < kMostInterim; ++i) {
       parser.emplace();
       parser->header_limit(kLongestHead);
@@ -152,7 +152,7 @@ class Exchange {
 
   // The next piece of the body in chunk_; an empty one may come before the end.
   template <class Stream>
-  Result<std::string_view> next(Stream& stream, Parser& parser) {
+  Result<std::string_view> next(Stream& stream, AnswerParser& parser) {
     parser.get().body().data = chunk_.data();
     parser.get().body().size = chunk_.size();
     Status waited = wait(options_.idle_timeout, "waiting for more of the source", [&](auto ended) {
@@ -165,7 +165,7 @@ class Exchange {
   }
 
   template <class Stream>
-  Status take_source(Stream& stream, Parser& parser, DownloadAnswer& answer) {
+  Status take_source(Stream& stream, AnswerParser& parser, DownloadAnswer& answer) {
     auto whole = parser.content_length();
     if (whole && *whole > options_.max_bytes) return too_large();
     while (!parser.is_done()) {
@@ -184,7 +184,7 @@ class Exchange {
 
   // What an error says is good to have and no more.
   template <class Stream>
-  Status take_text(Stream& stream, Parser& parser, DownloadAnswer& answer) {
+  Status take_text(Stream& stream, AnswerParser& parser, DownloadAnswer& answer) {
     while (!parser.is_done() && answer.text.size() < kLongestText) {
       auto piece = next(stream, parser);
       if (!piece && piece.error().code == Errc::cancelled) return std::move(piece).error();

@@ -16,8 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{100};  // between two looks at DownloadOptions::stop
-
 struct LookUp {
   std::mutex mutex;
   std::condition_variable ended;

@@ -9,20 +9,12 @@
 namespace vibed::http {
 namespace {
 
-Error bad(const char* what) { return make_error("bad_request", what); }
-
 bool is_token(std::string_view text) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            kMarks.find(c) != kMarks.npos;
   });
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 bool is_control(char c) {
@@ -42,16 +34,16 @@ bool is_host(std::string_view text) {
 Result<int> check_request_line(std::string_view line) {
   std::size_t first = line.find(' ');
   std::size_t last = line.rfind(' ');
-  if (first == line.npos || first == last) return bad("the request line is malformed");
+  if (first == line.npos || first == last) return bad_request("the request line is malformed");
   std::string_view target = line.substr(first + 1, last - first - 1);
   std::string_view version = line.substr(last + 1);
-  if (!is_token(line.substr(0, first))) return bad("the method is malformed");
+  if (!is_token(line.substr(0, first))) return bad_request("the method is malformed");
   bool printable = !target.empty() && std::all_of(target.begin(), target.end(),
                                                   [](char c) { return c > 0x20 && c < 0x7f; });
-  if (!printable) return bad("the request target has characters that must be escaped");
+  if (!printable) return bad_request("the request target has characters that must be escaped");
   if (version == "HTTP/1.1") return 1;
   if (version == "HTTP/1.0") return 0;
-  return bad("the version is not HTTP/1.0 or HTTP/1.1");
+  return bad_request("the version is not HTTP/1.0 or HTTP/1.1");
 }
 
 struct Seen {
@@ -61,11 +53,11 @@ struct Seen {
 };
 
 Status read_length(std::string_view value, Framing& framing) {
-  if (framing.content_length) return bad("more than one Content-Length");
+  if (framing.content_length) return bad_request("more than one Content-Length");
   std::uint64_t length = 0;
   bool digits = !value.empty() && value.find_first_not_of("0123456789") == value.npos;
   auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-  if (!digits || error != std::errc()) return bad("Content-Length is not a number");
+  if (!digits || error != std::errc()) return bad_request("Content-Length is not a number");
   framing.content_length = length;
   return success();
 }
@@ -83,29 +75,38 @@ Status read_field(std::string_view name, std::string_view value, Framing& framin
   if (same_name(name, "content-length")) return read_length(value, framing);
   if (same_name(name, "transfer-encoding")) {
     ++seen.codings;
-    if (!same_name(value, "chunked")) return bad("the only Transfer-Encoding is chunked");
+    if (!same_name(value, "chunked")) return bad_request("the only Transfer-Encoding is chunked");
     framing.chunked = true;
   } else if (same_name(name, "host")) {
     ++seen.hosts;
-    if (!is_host(value)) return bad("Host is malformed");
+    if (!is_host(value)) return bad_request("Host is malformed");
   } else if (same_name(name, "connection")) {
     seen.close = seen.close || has_word(value, "close");
   } else if (same_name(name, "expect")) {
-    if (!same_name(value, "100-continue")) return bad("the only Expect is 100-continue");
+    if (!same_name(value, "100-continue")) return bad_request("the only Expect is 100-continue");
     framing.expect_continue = true;
   }
   return success();
 }
 
 Status check_line(std::string_view line, Framing& framing, Seen& seen) {
-  if (line.front() == ' ' || line.front() == '\t') return bad("a header is folded over two lines");
+  if (line.front() == ' ' || line.front() == '\t')
+    return bad_request("a header is folded over two lines");
   std::size_t colon = line.find(':');
-  if (colon == line.npos) return bad("a header has no colon");
-  if (!is_token(line.substr(0, colon))) return bad("a header's name is malformed");
+  if (colon == line.npos) return bad_request("a header has no colon");
+  if (!is_token(line.substr(0, colon))) return bad_request("a header's name is malformed");
   return read_field(line.substr(0, colon), trim(line.substr(colon + 1)), framing, seen);
 }
 
 }  // namespace
+
+Error bad_request(const char* what) { return make_error("bad_request", what); }
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
 
 Result<Framing> check_head(std::string_view head) {
   Framing framing;
@@ -113,11 +114,11 @@ Result<Framing> check_head(std::string_view head) {
   int minor = -1;
   while (true) {
     std::size_t end = head.find("\r\n");
-    if (end == head.npos) return bad("a line does not end in CRLF");
+    if (end == head.npos) return bad_request("a line does not end in CRLF");
     std::string_view line = head.substr(0, end);
     head.remove_prefix(end + 2);
     if (std::any_of(line.begin(), line.end(), is_control)) {
-      return bad("the head has a control character");
+      return bad_request("the head has a control character");
     }
     if (line.empty()) break;
     if (minor < 0) {
@@ -129,12 +130,14 @@ Result<Framing> check_head(std::string_view head) {
     auto checked = check_line(line, framing, seen);
     if (!checked) return std::move(checked).error();
   }
-  if (minor < 0 || !head.empty()) return bad("the request line is missing");
+  if (minor < 0 || !head.empty()) return bad_request("the request line is missing");
   if (framing.chunked && framing.content_length) {
-    return bad("Content-Length and Transfer-Encoding together");
+    return bad_request("Content-Length and Transfer-Encoding together");
   }
-  if (seen.codings > 1 || (framing.chunked && minor == 0)) return bad("bad Transfer-Encoding");
-  if (seen.hosts > 1 || (seen.hosts == 0 && minor == 1)) return bad("there must be one Host");
+  if (seen.codings > 1 || (framing.chunked && minor == 0))
+    return bad_request("bad_request Transfer-Encoding");
+  if (seen.hosts > 1 || (seen.hosts == 0 && minor == 1))
+    return bad_request("there must be one Host");
   framing.keep_alive = minor == 1 && !seen.close;
   framing.expect_continue = framing.expect_continue && minor == 1;
   return framing;

@@ -25,4 +25,9 @@ struct Framing {
 // HTTP/1.1), a Host that is no host, an Expect that is not 100-continue.
 Result<Framing> check_head(std::string_view head);
 
+Error bad_request(const char* what);
+
+// `text` without the blanks and tabs around it.
+std::string_view trim(std::string_view text);
+
 }  // namespace vibed::http

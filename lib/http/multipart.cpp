@@ -5,18 +5,13 @@
 #include <span>
 
 #include "base/error_codes.hpp"
+#include "http/head_rules.hpp"
 #include "http/message.hpp"
 
 namespace vibed::http {
 namespace {
 
-Error bad(const char* what) { return make_error("bad_multipart", what); }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
+Error bad_multipart(const char* what) { return make_error("bad_multipart", what); }
 
 // The text of a quoted string that begins at `text`, which goes on behind it. Only \" and \\ are
 // escapes: old browsers send Windows paths as they are.
@@ -72,9 +67,9 @@ std::optional<Value> parse_value(std::string_view text) {
 Status read_disposition(std::string_view text, Part& part) {
   auto value = parse_value(text);
   if (!value || !same_name(value->first, "form-data")) {
-    return bad("a part's Content-Disposition is not form-data");
+    return bad_multipart("a part's Content-Disposition is not form-data");
   }
-  if (!value->parameters.contains("name")) return bad("a part has no name");
+  if (!value->parameters.contains("name")) return bad_multipart("a part has no name");
   part.name = value->parameters["name"];
   // filename* is not for forms (RFC 7578 4.2) but sent all the same; that it is a file counts.
   for (const char* key : {"filename*", "filename"}) {
@@ -102,22 +97,22 @@ Result<Part> parse_headers(std::string_view headers) {
     std::size_t colon = line.find(':');
     if (control || colon == 0 || colon == line.npos || line.front() == ' ' ||
         line.front() == '\t' || line[colon - 1] == ' ') {
-      return bad("a part's header is malformed");
+      return bad_multipart("a part's header is malformed");
     }
     std::string_view name = line.substr(0, colon);
     std::string_view value = trim(line.substr(colon + 1));
     if (same_name(name, "content-disposition")) {
-      if (disposed) return bad("a part has two Content-Dispositions");
+      if (disposed) return bad_multipart("a part has two Content-Dispositions");
       disposed = true;
       auto read = read_disposition(value, part);
       if (!read) return std::move(read).error();
     } else if (same_name(name, "content-type")) {
       part.content_type = std::string(value);
     } else if (same_name(name, "content-transfer-encoding") && !is_harmless(value)) {
-      return bad("a part is encoded; send it as it is");
+      return bad_multipart("a part is encoded; send it as it is");
     }
   }
-  if (!disposed) return bad("a part has no Content-Disposition");
+  if (!disposed) return bad_multipart("a part has no Content-Disposition");
   return part;
 }
 
@@ -127,7 +122,7 @@ Result<std::string> multipart_boundary(std::string_view content_type) {
   constexpr std::string_view kMarks = "'()+_,-./:=? ";
   auto value = parse_value(content_type);
   if (!value || !same_name(value->first, "multipart/form-data")) {
-    return bad("the Content-Type is not multipart/form-data");
+    return bad_multipart("the Content-Type is not multipart/form-data");
   }
   const std::string& boundary = value->parameters["boundary"];
   bool good = !boundary.empty() && boundary.size() <= 70 && boundary.back() != ' ' &&
@@ -135,7 +130,7 @@ Result<std::string> multipart_boundary(std::string_view content_type) {
                 return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                        kMarks.find(c) != kMarks.npos;
               });
-  if (!good) return bad("the Content-Type has no proper boundary");
+  if (!good) return bad_multipart("the Content-Type has no proper boundary");
   return boundary;
 }
 
@@ -172,7 +167,7 @@ Result<MultipartParser::Step> MultipartParser::step() {
 Result<MultipartParser::Step> MultipartParser::step_start() {
   std::string_view first = std::string_view(delimiter_).substr(2);
   if (!first.starts_with(rest().substr(0, first.size()))) {
-    return bad("the body does not begin with the boundary");
+    return bad_multipart("the body does not begin with the boundary");
   }
   if (rest().size() < first.size()) return Step::starved;
   consume(first.size());
@@ -183,7 +178,8 @@ Result<MultipartParser::Step> MultipartParser::step_start() {
 Result<MultipartParser::Step> MultipartParser::step_boundary_end() {
   if (rest().size() < 2) return Step::starved;
   bool last = rest().starts_with("--");
-  if (!last && !rest().starts_with("\r\n")) return bad("a boundary's line goes on behind it");
+  if (!last && !rest().starts_with("\r\n"))
+    return bad_multipart("a boundary's line goes on behind it");
   consume(2);
   state_ = last ? State::closed : State::headers;
   return Step::more;
@@ -192,9 +188,9 @@ Result<MultipartParser::Step> MultipartParser::step_boundary_end() {
 Result<MultipartParser::Step> MultipartParser::step_headers() {
   std::size_t end = rest().find("\r\n\r\n");
   std::size_t size = std::min(end, rest().size());
-  if (size > limits_.header_bytes) return bad("a part's headers are too long");
+  if (size > limits_.header_bytes) return bad_multipart("a part's headers are too long");
   if (end == std::string_view::npos) return Step::starved;
-  if (parts_.size() >= limits_.parts) return bad("there are too many parts");
+  if (parts_.size() >= limits_.parts) return bad_multipart("there are too many parts");
   auto part = parse_headers(rest().substr(0, end + 2));
   if (!part) return std::move(part).error();
   consume(end + 4);
@@ -220,13 +216,13 @@ Result<MultipartParser::Step> MultipartParser::step_content() {
 
 Result<MultipartParser::Step> MultipartParser::step_closed() {
   if (!std::string_view("\r\n").starts_with(rest()))
-    return bad("there is something behind the last part");
+    return bad_multipart("there is something behind the last part");
   return Step::starved;
 }
 
 Result<std::vector<Part>> MultipartParser::finish() {
   if (state_ != State::closed || rest() == "\r")
-    return bad("the body ends before its last boundary");
+    return bad_multipart("the body ends before its last boundary");
   return std::move(parts_);
 }
 

@@ -12,8 +12,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 // Asio itself, compiled here and only here (BOOST_ASIO_SEPARATE_COMPILATION).
 #include <boost/asio/impl/src.hpp>
 #include <cerrno>
@@ -30,11 +28,7 @@
 namespace vibed::http {
 namespace {
 
-using ErrorFlag = boost::system::error_code;
-
 constexpr std::chrono::milliseconds kAcceptPause(50);
-
-auto into(ErrorFlag& error) { return net::redirect_error(net::use_awaitable, error); }
 
 class RunningServer final : public Server {
  public:

@@ -9,7 +9,7 @@
 namespace vibed::http {
 namespace {
 
-Error bad(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
+Error bad_url(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -42,10 +42,10 @@ std::string SourceUrl::host_header() const {
 Result<SourceUrl> parse_source_url(std::string_view text) {
   SourceUrl url;
   std::size_t colon = text.find("://");
-  if (colon == std::string_view::npos || !is_clean(text)) return bad("source url is not a URL");
+  if (colon == std::string_view::npos || !is_clean(text)) return bad_url("source url is not a URL");
   url.scheme = lower(text.substr(0, colon));
   if (url.scheme != "http" && url.scheme != "https")
-    return bad("source url scheme \"" + url.scheme + "\" is not allowed (http or https only)");
+    return bad_url("source url scheme \"" + url.scheme + "\" is not allowed (http or https only)");
   text.remove_prefix(colon + 3);
   std::size_t slash = std::min(text.find_first_of("/?#"), text.size());
   std::string_view authority = text.substr(0, slash);
@@ -55,26 +55,27 @@ Result<SourceUrl> parse_source_url(std::string_view text) {
   url.target += rest;
   authority.remove_prefix(authority.rfind('@') + 1);  // npos + 1 is 0
   std::size_t close = authority.starts_with('[') ? authority.find(']') : 0;
-  if (close == std::string_view::npos) return bad("source url has a malformed host");
+  if (close == std::string_view::npos) return bad_url("source url has a malformed host");
   std::size_t port = authority.find(':', close);
   url.host = std::string(close > 0 ? authority.substr(1, close - 1) : authority.substr(0, port));
   url.port = std::string(port == std::string_view::npos ? default_port(url.scheme)
                                                         : authority.substr(port + 1));
-  if (url.host.empty() || !is_port(url.port)) return bad("source url has a malformed host or port");
+  if (url.host.empty() || !is_port(url.port))
+    return bad_url("source url has a malformed host or port");
   return url;
 }
 
 Result<SourceUrl> follow_redirect(const SourceUrl& from, std::string_view location) {
-  if (location.empty()) return bad("fetch source: a redirect to nowhere");
+  if (location.empty()) return bad_url("fetch source: a redirect to nowhere");
   bool whole = location.find("://") < location.find_first_of("/?#");
   if (whole || location.starts_with("//")) {
     auto to =
         parse_source_url(whole ? std::string(location) : from.scheme + ":" + std::string(location));
     if (to && from.scheme == "https" && to->scheme == "http")
-      return bad("fetch source: a redirect from https to http is not followed");
+      return bad_url("fetch source: a redirect from https to http is not followed");
     return to;
   }
-  if (!is_clean(location)) return bad("source url is not a URL");
+  if (!is_clean(location)) return bad_url("source url is not a URL");
   SourceUrl to = from;
   location = location.substr(0, location.find('#'));
   std::string_view path = std::string_view(from.target).substr(0, from.target.find('?'));

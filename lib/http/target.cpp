@@ -1,6 +1,7 @@
 #include "http/target.hpp"
 
 #include "base/error_codes.hpp"
+#include "http/head_rules.hpp"
 #include "http/message.hpp"
 
 namespace vibed::http {
@@ -12,8 +13,6 @@ int hex_digit(char c) {
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
 }
-
-Error bad(const char* what) { return make_error("bad_request", what); }
 
 bool read_query(std::string_view text, std::map<std::string, std::string>& query) {
   while (!text.empty()) {
@@ -72,19 +71,19 @@ Result<Target> parse_target(std::string_view method, std::string_view text) {
     target.path = "*";
     return target;
   }
-  if (method == "CONNECT") return bad("this is not a proxy");
+  if (method == "CONNECT") return bad_request("this is not a proxy");
   if (!text.starts_with('/')) {
     target.authority = take_authority(text);
-    if (!target.authority) return bad("the request target is not a path");
+    if (!target.authority) return bad_request("the request target is not a path");
   }
-  if (text.find('#') != text.npos) return bad("the request target has a fragment");
+  if (text.find('#') != text.npos) return bad_request("the request target has a fragment");
   std::size_t mark = text.find('?');
   auto path = percent_decode(text.substr(0, mark), false);
-  if (!path) return bad("the request target has a bad percent escape");
+  if (!path) return bad_request("the request target has a bad_request percent escape");
   target.path = path->empty() ? "/" : *path;
-  if (target.path.front() != '/') return bad("the request target is not a path");
+  if (target.path.front() != '/') return bad_request("the request target is not a path");
   if (mark != text.npos && !read_query(text.substr(mark + 1), target.query)) {
-    return bad("the query has a bad percent escape");
+    return bad_request("the query has a bad_request percent escape");
   }
   return target;
 }
