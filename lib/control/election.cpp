@@ -67,7 +67,8 @@ class LeaseElection final : public Election {
     while (!is_finished() && leads()) {
       wait_finished(options_.times.retry_period);
       if (is_finished() || !leads()) break;
-      (void)attempt(left(), {});
+      // A connection that hangs leaves time for one more.
+      (void)attempt(std::min(left(), options_.times.renew_deadline / 2), {});
     }
     if (!is_finished()) log::warn("no longer leading", {{"lease", options_.lease.text()}});
     work.request_stop();
@@ -89,7 +90,7 @@ class LeaseElection final : public Election {
     // Twice: what we have may be old, and is then read again.
     for (int tries = 0; tries < 2; ++tries) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Steady::now());
-      const kube::Call call{std::max(left, std::chrono::milliseconds{1}), stop};
+      const kube::Call call{std::max(left, std::chrono::milliseconds{1}), 1, stop};
       // Only a holder knows what is in the lease without reading it.
       if (!(is_fresh_ && leads()) && !read(call)) return false;
       if (!may_take()) return false;

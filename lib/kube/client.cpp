@@ -236,7 +236,7 @@ WatchEnd ApiClient::watch(const Resource& resource, const WatchOptions& options,
     if (!more) end.status = more.error();
     return more && *more;
   };
-  auto answer = transport_->send_once(request, {options.timeout + kGrace, options.stop});
+  auto answer = transport_->send_once(request, {options.timeout + kGrace, 1, options.stop});
   if (!end.status) return end;
   if (!answer) {
     end.status = answer.error();

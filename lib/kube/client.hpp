@@ -16,9 +16,11 @@
 
 namespace vibed::kube {
 
-// How long a call may take, retries included, and what ends it early.
+// How long a call may take, retries included, how many of them there may be, and what ends it
+// early.
 struct Call {
   std::chrono::milliseconds timeout{30'000};
+  int attempts = 10;  // 1: the caller repeats it himself
   std::stop_token stop = {};
 };
 

@@ -5,7 +5,6 @@
 namespace vibed::kube {
 namespace {
 
-constexpr int kMostAttempts = 10;
 constexpr std::chrono::milliseconds kFirst{100};
 constexpr std::chrono::milliseconds kLongest{5'000};
 constexpr int kMostDoublings = 16;
@@ -35,7 +34,7 @@ std::chrono::milliseconds backoff(int failures, std::chrono::milliseconds first,
 }
 
 std::optional<std::chrono::milliseconds> delay_after(const Failure& failure, double random) {
-  if (failure.number >= kMostAttempts || !is_worth_it(failure)) return std::nullopt;
+  if (failure.number >= failure.most || !is_worth_it(failure)) return std::nullopt;
   const auto delay = backoff(failure.number, kFirst, kLongest, random);
   if (!failure.retry_after) return delay;
   // Not before the server asked for, and not all at that moment.

@@ -16,6 +16,7 @@ enum class Twice {
 
 struct Failure {
   int number = 1;  // of the attempts so far
+  int most = 10;   // of them
   Twice twice = Twice::same;
   int status = 0;  // 0: no answer came, and `error` says why
   Errc error = Errc::unavailable;

@@ -97,8 +97,8 @@ Result<fetch::Response> Transport::send_once(const ApiRequest& request, const Ca
 
 Result<fetch::Response> Transport::send(const ApiRequest& request, const Call& call) {
   const Budget budget(call.timeout);
-  for (Failure failure{.number = 1, .twice = request.twice};; ++failure.number) {
-    auto answer = send_once(request, {budget.left(), call.stop});
+  for (Failure failure{.most = call.attempts, .twice = request.twice};; ++failure.number) {
+    auto answer = send_once(request, {budget.left(), 1, call.stop});
     if (answer && is_good(answer->status)) return answer;
     failure.status = answer ? answer->status : 0;
     failure.retry_after.reset();

@@ -65,6 +65,7 @@ TEST(Retry, TheDelayDoublesIsCappedAndJitteredAndEnds) {
   EXPECT_EQ(after(9, 0), 5s);
   EXPECT_EQ(after(9, 0.5), 6250ms);
   EXPECT_EQ(after(10, 0), std::nullopt);
+  EXPECT_EQ(delay_after({.number = 1, .most = 1, .status = 503}, 0), std::nullopt);
 }
 
 TEST(Retry, RetryAfterReplacesTheDelayAndIsNeverUndercut) {
