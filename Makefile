@@ -23,11 +23,12 @@ test: ## set up, build, run every test that CI runs
 	@scripts/test release
 	@scripts/test asan folders base archive http config classifier source app service lifecycle
 
-test-all: ## everything: CI's tests, ASan and UBSan, TSan, 60 s of each fuzz target, the long model test, a fresh root
+test-all: ## everything: CI's tests, ASan and UBSan, TSan, clang-tidy, 60 s of each fuzz target, the long model test, a fresh root
 	@$(MAKE) --no-print-directory test
 	@scripts/test asan unit
 	@scripts/test tsan unit
 	@VIBED_MODEL_RUNS=20000 scripts/test release model
+	@$(MAKE) --no-print-directory tidy
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory test-fresh
 
@@ -43,11 +44,12 @@ test-fresh: ## prove `make run` and `make test` in a fresh Debian 12 root, as ro
 bench: build ## run the benchmarks; every figure is a ratio to its reference in the same run
 	@scripts/bench
 
-lint: ## formatting, shell and Python syntax
+lint: ## formatting, script syntax, clang-tidy of the folders that the branch (on main: the last commit) changes
 	@scripts/setup lint
 	@scripts/lint
+	@scripts/tidy --changed
 
-tidy: ## clang-tidy (about 20 CPU minutes the first time, then only what changed)
+tidy: ## clang-tidy of everything (5 to 10 CPU minutes the first time, then only the folders that changed)
 	@scripts/setup lint
 	@scripts/tidy
 
