@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <latch>
 
 #include "http/request_parser.hpp"
@@ -195,7 +196,14 @@ TEST(BodyKeeper, KeepsInMemoryOrInAFileUpToTheLimit) {
 
 // In a child with a tiny file system of its own: 0 for storage_full, 77 if that cannot be made.
 [[noreturn]] void fill_a_disk(const std::string& folder) {
+  std::string user = "0 " + std::to_string(::geteuid()) + " 1";
+  std::string group = "0 " + std::to_string(::getegid()) + " 1";
   if (::unshare(CLONE_NEWNS | (::geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0) ::_exit(77);
+  // An ordinary user becomes root in there: who is nobody can make no file. Root has a name already
+  // and may not write these: no matter.
+  std::ofstream("/proc/self/uid_map") << user;
+  std::ofstream("/proc/self/setgroups") << "deny";
+  std::ofstream("/proc/self/gid_map") << group;
   ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
   if (::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") != 0) ::_exit(77);
   auto keeper = BodyKeeper::open({BodyMode::spool, 1U << 20U}, folder);
