@@ -1,7 +1,7 @@
 # The everyday verbs. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-all test-cluster test-fresh bench lint tidy format fuzz asan tsan parts clean
+.PHONY: help setup build run test test-all test-cluster test-fresh test-systemd bench lint tidy format fuzz asan tsan parts clean
 
 CACHE := $(or $(VIBED_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vibed)
 
@@ -30,12 +30,16 @@ test-all: ## everything: CI's tests, ASan and UBSan, TSan, clang-tidy, 60 s of e
 	@VIBED_MODEL_RUNS=20000 scripts/test release model
 	@$(MAKE) --no-print-directory tidy
 	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory test-systemd
 	@$(MAKE) --no-print-directory test-fresh
 
 test-cluster: ## the tests that need a real Kubernetes API server; builds one into the cache the first time (5 to 15 minutes)
 	@scripts/setup
 	@tests/cluster/build control-plane
 	@scripts/test release cluster
+
+test-systemd: build ## vibed as a systemd service with a cgroup v2, in an emulated machine (root, debootstrap, qemu; 5 minutes)
+	@tests/systemd/run build/release || [ $$? = 77 ]
 
 test-fresh: ## prove `make run` and `make test` in a fresh Debian 12 root, as root and as a user (needs root)
 	@scripts/setup fresh
