@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 
@@ -51,6 +52,16 @@ std::string to_rfc3339_nano(Clock::time_point time) {
   return fmt::format("{}.{:09}Z", up_to_seconds(time), nanos);
 }
 
+namespace {
+
+// 64 bits of nanoseconds end a few months before and after.
+constexpr std::chrono::year_month_day kFirstDay{std::chrono::year(1678), std::chrono::January,
+                                                std::chrono::day(1)};
+constexpr std::chrono::year_month_day kLastDay{std::chrono::year(2261), std::chrono::December,
+                                               std::chrono::day(31)};
+
+}  // namespace
+
 std::optional<Clock::time_point> parse_rfc3339(std::string_view text) {
   auto year = digits(text, 4);
   if (!year || !take(text, '-')) return std::nullopt;
@@ -69,6 +80,7 @@ std::optional<Clock::time_point> parse_rfc3339(std::string_view text) {
                                    std::chrono::month(static_cast<unsigned>(*month)),
                                    std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok()) return std::nullopt;
+  date = std::clamp(date, kFirstDay, kLastDay);
   Clock::time_point time = std::chrono::sys_days(date) + std::chrono::hours(*hour) +
                            std::chrono::minutes(*minute) + std::chrono::seconds(*second);
   if (take(text, '.')) {

@@ -14,7 +14,8 @@ std::string to_rfc3339(std::chrono::system_clock::time_point time);
 // The same with nanoseconds: "2026-11-22T13:00:00.123456789Z".
 std::string to_rfc3339_nano(std::chrono::system_clock::time_point time);
 
-// Reads RFC 3339 with any offset and any fraction; nothing if it is not one.
+// Reads RFC 3339 with any offset and any fraction; nothing if it is not one. Days before 1678 or
+// after 2261 are taken for the nearest of those: "9999-12-31T23:59:59Z" is a way to say never.
 std::optional<std::chrono::system_clock::time_point> parse_rfc3339(std::string_view text);
 
 // "90s", "1h30m", "250ms", "1.5h" as Go's time.ParseDuration reads them; nothing if it is not one

@@ -48,5 +48,12 @@ TEST(Time, DurationsArePrintedAsGoPrintsThem) {
   EXPECT_EQ(to_duration_text(seconds(3667)), "1h1m7s");
 }
 
+TEST(Time, TimesThatNoClockHasAreTheNearestThatItHas) {
+  EXPECT_EQ(to_rfc3339(*parse_rfc3339("9999-12-31T23:59:59Z")), "2261-12-31T23:59:59Z");
+  EXPECT_EQ(to_rfc3339(*parse_rfc3339("0001-01-01T00:00:00Z")), "1678-01-01T00:00:00Z");
+  EXPECT_TRUE(parse_rfc3339("0000-01-01T00:00:00+99:99"));
+  EXPECT_TRUE(parse_rfc3339("9999-12-31T23:59:60.999999999-99:99"));
+}
+
 }  // namespace
 }  // namespace vibed
