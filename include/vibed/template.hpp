@@ -28,8 +28,11 @@ struct Template {
   std::string language;  // reported by the agent's /info: "node"
   std::vector<Runtime> runtimes;
   std::map<std::string, std::string> env;  // of every app of it
-  int size = 2;                            // warm sandboxes
-  std::int64_t memory = 0;                 // bytes a sandbox may use; 0: the config's
+  // A start command whose program a warm sandbox has started already: an
+  // app whose command is exactly this one is there as soon as its files are. Empty: none.
+  std::vector<std::string> parked;
+  int size = 2;             // warm sandboxes
+  std::int64_t memory = 0;  // bytes a sandbox may use; 0: the config's
   bool available = false;
   std::string message;          // why not available and how to mend it
   std::string runtime_version;  // for status: "node v20.20.2"

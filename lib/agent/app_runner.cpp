@@ -12,10 +12,12 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/log.hpp"
 #include "process/seccomp.hpp"
 
 namespace vibed::agent {
@@ -47,6 +49,11 @@ PipePair output_pipe() {
 timespec to_timespec(std::chrono::nanoseconds duration) {
   auto whole = std::chrono::duration_cast<seconds>(duration);
   return {whole.count(), (duration - whole).count()};
+}
+
+std::set<Listener> listeners_now() {
+  std::vector<Listener> all = read_listeners();
+  return {all.begin(), all.end()};
 }
 
 // Whether a signal came from outside of the sandbox. An app could otherwise end its own init, and
@@ -113,6 +120,7 @@ void AppRunner::check_listeners() {
 }
 
 void AppRunner::run() {
+  park();
   while (!quitting_ || app_) turn();
   {
     std::lock_guard lock(mutex_);
@@ -173,6 +181,7 @@ void AppRunner::take_commands() {
   auto now = Clock::now();
   if (commands.stops > 0) begin_stop(now);
   if (commands.fail) {
+    end_parked();
     plan_ = AppPlan{};
     plan_.generation = commands.fail->generation;
     supervisor_.fail(commands.fail->reason, commands.fail->message);
@@ -182,8 +191,7 @@ void AppRunner::take_commands() {
   if (commands.start && !quitting_) {
     plan_ = *std::move(commands.start);
     listener_.reset();
-    std::vector<Listener> before = read_listeners();
-    not_its_ = {before.begin(), before.end()};
+    if (!parked_) not_its_ = listeners_now();
     supervisor_.start(now, plan_.restarts);
     remark(fmt::format("starting {}{}", fmt::join(plan_.argv, " "),
                        plan_.reason.empty() ? "" : " (" + plan_.reason + ")"));
@@ -194,7 +202,7 @@ void AppRunner::take_commands() {
 void AppRunner::begin_stop(Clock::time_point now) {
   supervisor_.stop();
   tell_relay();
-  if (!app_) {
+  if (!app_ || (parked_ && !quitting_)) {
     publish();
     return finish_stops();
   }
@@ -237,22 +245,61 @@ void AppRunner::reap_orphans() {
   ::raise(SIGCHLD);  // there may be more: others have a turn first
 }
 
+void AppRunner::park() {
+  if (config_.parked.empty()) return;
+  not_its_ = listeners_now();
+  AppPlan plan;
+  plan.argv = config_.parked;
+  plan.env = app_environment(config_, {}, {}, config_.app_port);
+  Status spawned = spawn_process(plan);
+  parked_ = static_cast<bool>(spawned);
+  if (!spawned) log::warn("park", {{"error", spawned.error().message}});
+}
+
+// Takes the parked program for the app, if it is the same.
+bool AppRunner::adopt_parked(Clock::time_point now) {
+  if (!parked_) return false;
+  if (plan_.argv != config_.parked || plan_.port != config_.app_port) {
+    end_parked();
+    return false;
+  }
+  parked_ = false;
+  started(now);
+  look(now);  // it may have been listening for long
+  return true;
+}
+
+void AppRunner::end_parked() {
+  if (!std::exchange(parked_, false)) return;
+  (void)app_->signal_group(SIGKILL);
+  (void)app_->reap();
+  app_.reset();
+  end_the_rest();
+  forget_app();
+}
+
 void AppRunner::spawn_app(Clock::time_point now) {
-  Fd notify;
-  auto process = spawn_plan(notify);
-  if (!process) {
-    remark(process.error().message);
-    supervisor_.spawn_failed(process.error().message, now);
+  if (adopt_parked(now)) return;
+  Status spawned = spawn_process(plan_);
+  if (!spawned) {
+    remark(spawned.error().message);
+    supervisor_.spawn_failed(spawned.error().message, now);
     tell_relay();
     return publish();
   }
-  app_ = *std::move(process);
-  last_pid_ = app_->pid();
-  listener_notices_ = receive_listener(notify.get());
   started(now);
 }
 
-Result<Process> AppRunner::spawn_plan(Fd& notify) {
+Status AppRunner::spawn_process(const AppPlan& plan) {
+  Fd notify;
+  auto process = spawn_plan(plan, notify);
+  if (!process) return std::move(process).error();
+  app_ = *std::move(process);
+  listener_notices_ = receive_listener(notify.get());
+  return success();
+}
+
+Result<Process> AppRunner::spawn_plan(const AppPlan& plan, Fd& notify) {
   PipePair out = output_pipe();
   PipePair err = output_pipe();
   int sockets[2];
@@ -263,9 +310,9 @@ Result<Process> AppRunner::spawn_plan(Fd& notify) {
   Fd theirs(sockets[1]);
 
   SpawnOptions options;
-  options.argv = plan_.argv;
+  options.argv = plan.argv;
   options.env.emplace();
-  for (const auto& [name, value] : plan_.env) options.env->push_back(name + "=" + value);
+  for (const auto& [name, value] : plan.env) options.env->push_back(name + "=" + value);
   options.cwd = config_.workdir;
   options.stdout_fd = out.writer.get();
   options.stderr_fd = err.writer.get();
@@ -303,6 +350,7 @@ std::vector<ResourceLimit> AppRunner::app_limits() const {
 
 void AppRunner::started(Clock::time_point now) {
   supervisor_.spawned(now);
+  last_pid_ = app_->pid();
   spawned_at_ = now;
   listener_.reset();
   plan_looks(now);
@@ -327,16 +375,10 @@ void AppRunner::app_ended(Clock::time_point now) {
   (void)app_->signal_group(SIGKILL);
   auto status = app_->reap();
   app_.reset();
+  bool was_parked = std::exchange(parked_, false);
   end_the_rest();
-  read_output(output_, LogSource::out, kOutputAtEnd);
-  read_output(errors_, LogSource::err, kOutputAtEnd);
-  ring_.flush(std::chrono::system_clock::now());
-  output_.reset();
-  errors_.reset();
-  listener_notices_.reset();
-  listener_.reset();
-  look_due_.reset();
-  kill_due_.reset();
+  forget_app();
+  if (was_parked) return finish_stops();
   bool wanted = supervisor_.state() != AppState::idle;
   ExitStatus ended = status ? *status : ExitStatus{-1, SIGKILL};
   supervisor_.exited(ended, now);
@@ -349,6 +391,19 @@ void AppRunner::app_ended(Clock::time_point now) {
   tell_relay();
   publish();
   if (!wanted) finish_stops();
+}
+
+// Nothing runs any more: what it wrote at last, and what was kept of it.
+void AppRunner::forget_app() {
+  read_output(output_, LogSource::out, kOutputAtEnd);
+  read_output(errors_, LogSource::err, kOutputAtEnd);
+  ring_.flush(std::chrono::system_clock::now());
+  output_.reset();
+  errors_.reset();
+  listener_notices_.reset();
+  listener_.reset();
+  look_due_.reset();
+  kill_due_.reset();
 }
 
 // What left the app's group or session ends with it, so that the next one finds its port free.
@@ -392,7 +447,7 @@ void AppRunner::plan_looks(Clock::time_point now) {
 
 void AppRunner::look(Clock::time_point now) {
   look_due_.reset();
-  if (!app_) return;
+  if (!app_ || parked_) return;
   std::vector<Listener> all = read_listeners();
   auto found = choose_listener(all, plan_.port, not_its_);
   // The one that was found stays until the right one comes, or until it is gone and there is
@@ -439,7 +494,7 @@ void AppRunner::publish() {
   AgentState state;
   state.state = supervisor_.state();
   state.generation = plan_.generation;
-  state.running = app_.has_value();
+  state.running = app_.has_value() && !parked_;
   state.pid = last_pid_;
   if (listener_) {
     state.port = listener_->port;

@@ -1,5 +1,10 @@
 // AppRunner does what the Supervisor decides: starts the app, reads its output, sees it listen,
 // reaps. As PID 1 it is also the init of the sandbox.
+//
+// A *parked* command is started before there is an app, and taken for the app when the plan's
+// command is the same: what takes an interpreter or a server its start-up time is then already
+// done. It is for programs that read neither their environment nor their workdir when they start,
+// so that nobody can tell.
 #pragma once
 
 #include <sys/resource.h>
@@ -81,12 +86,17 @@ class AppRunner {
   void finish_stops();
   void read_signals();
   void reap_orphans();
+  void park();
+  bool adopt_parked(Clock::time_point now);
+  void end_parked();
   void spawn_app(Clock::time_point now);
-  Result<Process> spawn_plan(Fd& notify);
+  Status spawn_process(const AppPlan& plan);
+  Result<Process> spawn_plan(const AppPlan& plan, Fd& notify);
   std::vector<ResourceLimit> app_limits() const;
   void started(Clock::time_point now);
   void read_output(Fd& pipe, LogSource source, std::size_t most);
   void app_ended(Clock::time_point now);
+  void forget_app();
   void end_the_rest();
   void plan_looks(Clock::time_point now);
   void look(Clock::time_point now);
@@ -109,6 +119,7 @@ class AppRunner {
   Supervisor supervisor_;
   AppPlan plan_;
   std::optional<Process> app_;
+  bool parked_ = false;  // what runs is no app yet
   int last_pid_ = 0;
   Fd output_;
   Fd errors_;

@@ -22,9 +22,10 @@ constexpr std::array kTable = {
               "The request is not multipart/form-data as POST /v1/deploy needs it."},
     ErrorCode{"bad_metadata", Errc::invalid_argument, 400,
               "The field metadata is not the JSON object that is documented."},
-    ErrorCode{"env_too_large", Errc::invalid_argument, 413,
-              "An app's environment may have 256 KiB in all and 120 KiB in one value; put more into "
-              "a file of the source."},
+    ErrorCode{
+        "env_too_large", Errc::invalid_argument, 413,
+        "An app's environment may have 256 KiB in all and 120 KiB in one value; put more into "
+        "a file of the source."},
     ErrorCode{"missing_name", Errc::invalid_argument, 400, "metadata.name is missing."},
     ErrorCode{"missing_source", Errc::invalid_argument, 400,
               "The request has no file part named source."},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <set>
 
 namespace vibed::sandbox {
@@ -145,6 +146,7 @@ std::map<std::string, std::string> sandbox_environment(const BubblewrapSetup& se
   if (setup.limit_processes > 0)
     env["VIBED_AGENT_LIMIT_PROCESSES"] = std::to_string(setup.limit_processes);
   if (setup.limit_data > 0) env["VIBED_AGENT_LIMIT_DATA"] = std::to_string(setup.limit_data);
+  if (!from.parked.empty()) env["VIBED_AGENT_PARKED"] = nlohmann::json(from.parked).dump();
   for (const Runtime& runtime : from.runtimes)
     for (const auto& [name, value] : runtime.env) env[name] = value;
   for (const auto& [name, value] : from.env) env[name] = value;

@@ -129,6 +129,7 @@ Result<LocalYaml> parse_local_yaml(std::string_view text) {
   fields.text("language", local.language);
   fields.text("unavailable", local.unavailable);
   fields.map("env", local.env);
+  fields.texts("parked", local.parked);
   fields.number("size", local.size, 1000);
   fields.size("memory", local.memory);
   if (const json* runtimes = fields.list("runtimes")) {

@@ -33,6 +33,7 @@ struct LocalYaml {
   std::string language;
   std::vector<RuntimeSpec> runtimes;
   std::map<std::string, std::string> env;
+  std::vector<std::string> parked;
   int size = 2;
   std::int64_t memory = 0;
   std::string unavailable;  // why nobody can use it yet; empty: they can

@@ -99,6 +99,7 @@ Template make_template(const std::string& name, const LocalYaml& local, const Lo
   made.description = local.description;
   made.language = local.language;
   made.env = local.env;
+  made.parked = local.parked;
   made.size = local.size;
   made.memory = local.memory;
   made.message = local.unavailable;

@@ -45,6 +45,10 @@ TEST(AgentConfig, DescriptorsAndLinkTreesMustBeWellFormed) {
   EXPECT_EQ(agent_config({{"VIBED_AGENT_LINK_TREES", "/a=/b,/c=/d"}})->link_trees,
             (Trees{{"/a", "/b"}, {"/c", "/d"}}));
   EXPECT_FALSE(agent_config({{"VIBED_AGENT_LINK_TREES", "/a"}}));
+  EXPECT_EQ(agent_config({{"VIBED_AGENT_PARKED", R"(["a","b c"])"}})->parked,
+            (std::vector<std::string>{"a", "b c"}));
+  EXPECT_FALSE(agent_config({{"VIBED_AGENT_PARKED", "nginx"}}));
+  EXPECT_FALSE(agent_config({{"VIBED_AGENT_PARKED", "[1]"}}));
 }
 
 TEST(AppEnvironment, HidesVibedAndAppliesPlanThenRequestThenPort) {

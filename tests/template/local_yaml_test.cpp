@@ -18,6 +18,7 @@ description: Node
 size: 3
 memory: 128Mi
 env: {A: b}
+parked: [node, "-e", x y]
 runtimes:
   - name: node
     candidates: [node]
@@ -32,6 +33,7 @@ runtimes:
   EXPECT_EQ(local->size, 3);
   EXPECT_EQ(local->memory, 128 * 1024 * 1024);
   EXPECT_EQ(local->env.at("A"), "b");
+  EXPECT_EQ(local->parked, (std::vector<std::string>{"node", "-e", "x y"}));
   ASSERT_EQ(local->runtimes.size(), 1U);
   EXPECT_EQ(local->runtimes[0].candidates, std::vector<std::string>{"node"});
   EXPECT_TRUE(local->runtimes[0].optional);
