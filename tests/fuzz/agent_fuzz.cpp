@@ -5,7 +5,7 @@
 #include "agent/inject_request.hpp"
 #include "agent/listeners.hpp"
 #include "agent/log_ring.hpp"
-#include "agent/pull.hpp"
+#include "http/source_url.hpp"
 #include "process/relay_answer.hpp"
 #include "support.hpp"
 
@@ -28,9 +28,9 @@ void parse_requests(std::string_view text) {
 }
 
 void parse_urls(std::string_view text) {
-  auto url = parse_source_url(text);
-  SourceUrl from{"http", "host", "80", "/a/b"};
-  auto to = follow_redirect(from, text);
+  auto url = http::parse_source_url(text);
+  http::SourceUrl from{"http", "host", "80", "/a/b"};
+  auto to = http::follow_redirect(from, text);
   for (const auto* one : {&url, &to}) {
     if (!*one) continue;
     for (const std::string& part : {(*one)->host, (*one)->target})
