@@ -453,4 +453,5 @@ def main():
             file.write(table())
 
 
-main()
+if __name__ == "__main__":
+    main()

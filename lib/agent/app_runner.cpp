@@ -319,7 +319,7 @@ Result<Process> AppRunner::spawn_plan(const AppPlan& plan, Fd& notify) {
   options.new_session = true;
   options.umask = 022;
   options.limits = app_limits();
-  options.notify_filter = listen_filter();
+  options.notify_filter = app_filter();
   options.notify_socket = theirs.get();
   output_ = std::move(out.reader);
   errors_ = std::move(err.reader);

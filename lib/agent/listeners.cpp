@@ -2,6 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +24,7 @@ namespace {
 constexpr std::string_view kListening = "0A";
 // Far more listeners than an app has; the rest of the file, connections, is never read.
 constexpr std::size_t kEnough = 32 * 1024;
+constexpr std::size_t kEnoughListeners = 1024;
 
 std::vector<std::string_view> words_of(std::string_view line) {
   std::vector<std::string_view> words;
@@ -39,6 +45,16 @@ bool read_hex(std::string_view text, Number& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+// An IPv4 address that was mapped into IPv6 is told as what it is.
+std::string address_text(const std::array<unsigned char, 16>& bytes, bool four) {
+  constexpr std::array<unsigned char, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  bool mapped = !four && std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
+  const void* at = mapped ? bytes.data() + 12 : bytes.data();
+  char text[INET6_ADDRSTRLEN] = "";
+  ::inet_ntop(four || mapped ? AF_INET : AF_INET6, at, text, sizeof text);
+  return text;
+}
+
 // The kernel prints an address as 32-bit words in the machine's own byte order.
 std::string address_text(std::string_view hex) {
   std::array<unsigned char, 16> bytes{};
@@ -48,12 +64,7 @@ std::string address_text(std::string_view hex) {
     if (!read_hex(hex.substr(word * 8, 8), value)) return "";
     std::memcpy(bytes.data() + word * 4, &value, 4);
   }
-  constexpr std::array<unsigned char, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  bool mapped = hex.size() == 32 && std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
-  const void* at = mapped ? bytes.data() + 12 : bytes.data();
-  char text[INET6_ADDRSTRLEN] = "";
-  ::inet_ntop(hex.size() == 8 || mapped ? AF_INET : AF_INET6, at, text, sizeof text);
-  return text;
+  return address_text(bytes, hex.size() == 8);
 }
 
 std::string read_start(const char* path) {
@@ -66,6 +77,47 @@ std::string read_start(const char* path) {
     text.append(buffer, static_cast<std::size_t>(count));
   }
   return text;
+}
+
+// Asks for the listening sockets of one address family.
+bool ask(int socket, int family) {
+  struct {
+    nlmsghdr head;
+    inet_diag_req_v2 body;
+  } request{};
+  request.head.nlmsg_len = sizeof request;
+  request.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.body.sdiag_family = static_cast<unsigned char>(family);
+  request.body.sdiag_protocol = IPPROTO_TCP;
+  request.body.idiag_states = 1U << TCP_LISTEN;
+  return ::send(socket, &request, sizeof request, 0) == sizeof request;
+}
+
+Listener listener_of(const inet_diag_msg& told) {
+  std::array<unsigned char, 16> bytes{};
+  std::memcpy(bytes.data(), told.id.idiag_src, sizeof told.id.idiag_src);
+  return {address_text(bytes, told.idiag_family == AF_INET), ntohs(told.id.idiag_sport)};
+}
+
+enum class Told { more, all, nothing };
+
+// Takes one datagram of the kernel's answer.
+Told take_answer(int socket, std::vector<Listener>& found) {
+  alignas(nlmsghdr) std::array<char, 16 * 1024> buffer;
+  ssize_t count = ::recv(socket, buffer.data(), buffer.size(), 0);
+  if (count <= 0) return Told::nothing;
+  auto left = static_cast<unsigned>(count);
+  for (auto* head = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(head, left);
+       head = NLMSG_NEXT(head, left)) {
+    if (head->nlmsg_type == NLMSG_DONE) return Told::all;
+    if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY) return Told::nothing;
+    inet_diag_msg told{};
+    std::memcpy(&told, NLMSG_DATA(head), sizeof told);
+    found.push_back(listener_of(told));
+    if (found.size() >= kEnoughListeners) return Told::all;
+  }
+  return Told::more;
 }
 
 }  // namespace
@@ -108,7 +160,24 @@ std::optional<Listener> choose_listener(const std::vector<Listener>& found, int 
   return best;
 }
 
+std::optional<std::vector<Listener>> ask_for_listeners() {
+  std::vector<Listener> found;
+  for (int family : {AF_INET, AF_INET6}) {
+    Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!socket || !ask(socket.get(), family)) return std::nullopt;
+    Told told = Told::more;
+    while (told == Told::more) told = take_answer(socket.get(), found);
+    if (told == Told::nothing) return std::nullopt;
+  }
+  return found;
+}
+
 std::vector<Listener> read_listeners() {
+  if (auto told = ask_for_listeners()) return *std::move(told);
+  return read_listener_files();
+}
+
+std::vector<Listener> read_listener_files() {
   std::vector<Listener> found = parse_listeners(read_start("/proc/net/tcp"));
   std::vector<Listener> six = parse_listeners(read_start("/proc/net/tcp6"));
   found.insert(found.end(), six.begin(), six.end());

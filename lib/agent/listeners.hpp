@@ -29,7 +29,14 @@ std::vector<Listener> parse_listeners(std::string_view text);
 std::optional<Listener> choose_listener(const std::vector<Listener>& found, int wanted_port,
                                         const std::set<Listener>& not_its);
 
-// Both files read and parsed.
+// The listening sockets of this network namespace, asked for by sock_diag(7), which costs some tens
+// of microseconds. /proc/net/tcp would cost several milliseconds on a machine with much memory: it
+// goes through the table of all connections of all namespaces, whose size grows with the memory.
+// Kernels that do not answer it (gVisor's) are read from those files all the same.
 std::vector<Listener> read_listeners();
+
+// The two ways. The first gives nothing where the kernel does not answer.
+std::optional<std::vector<Listener>> ask_for_listeners();
+std::vector<Listener> read_listener_files();
 
 }  // namespace vibed::agent

@@ -84,15 +84,20 @@ void refuse_namespaces(Builder& filter) {
 }
 
 // Unix, IPv4, IPv6 and netlink's routing (getifaddrs asks there) are what a network namespace with
-// only loopback has a use for; vsock would even leave the machine.
+// only loopback has a use for; vsock would even leave the machine. The agent asks netlink for
+// listening sockets as well; app_filter() takes that from its app.
 void refuse_sockets(Builder& filter) {
   for (std::uint64_t family = 0; family < AF_NETLINK; ++family) {
     if (family == AF_UNIX || family == AF_INET || family == AF_INET6) continue;
     filter.refuse("socket", EAFNOSUPPORT, SCMP_A0(SCMP_CMP_EQ, family));
   }
   filter.refuse("socket", EAFNOSUPPORT, SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+  static_assert(NETLINK_ROUTE == 0);
+  for (std::uint64_t protocol = 1; protocol < NETLINK_SOCK_DIAG; ++protocol)
+    filter.refuse("socket", EPROTONOSUPPORT, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+                  SCMP_A2(SCMP_CMP_EQ, protocol));
   filter.refuse("socket", EPROTONOSUPPORT, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-                SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
+                SCMP_A2(SCMP_CMP_GT, NETLINK_SOCK_DIAG));
   filter.refuse("socketpair", EAFNOSUPPORT, SCMP_A0(SCMP_CMP_NE, AF_UNIX));
 }
 

@@ -1,6 +1,7 @@
 #include "process/seccomp.hpp"
 
 #include <linux/audit.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -8,6 +9,8 @@
 #include <sys/syscall.h>
 
 #include <array>
+#include <bit>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 
@@ -32,11 +35,21 @@ constexpr sock_filter answer(std::uint32_t action) { return {BPF_RET | BPF_K, 0,
 
 }  // namespace
 
-const sock_fprog* listen_filter() {
-  static std::array<sock_filter, 6> code = {
-      load(offsetof(seccomp_data, arch)), unless_equal_skip(kArchitecture, 3),
-      load(offsetof(seccomp_data, nr)),   unless_equal_skip(SYS_listen, 1),
-      answer(SECCOMP_RET_USER_NOTIF),     answer(SECCOMP_RET_ALLOW)};
+const sock_fprog* app_filter() {
+  // The kernel takes a family and a protocol as ints: the low halves of the arguments count.
+  static_assert(std::endian::native == std::endian::little);
+  static std::array<sock_filter, 12> code = {load(offsetof(seccomp_data, arch)),
+                                             unless_equal_skip(kArchitecture, 9),
+                                             load(offsetof(seccomp_data, nr)),
+                                             unless_equal_skip(SYS_listen, 1),
+                                             answer(SECCOMP_RET_USER_NOTIF),
+                                             unless_equal_skip(SYS_socket, 5),
+                                             load(offsetof(seccomp_data, args[0])),
+                                             unless_equal_skip(AF_NETLINK, 3),
+                                             load(offsetof(seccomp_data, args[2])),
+                                             unless_equal_skip(NETLINK_SOCK_DIAG, 1),
+                                             answer(SECCOMP_RET_ERRNO | EPROTONOSUPPORT),
+                                             answer(SECCOMP_RET_ALLOW)};
   static const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   return &program;
 }

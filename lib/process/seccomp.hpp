@@ -18,9 +18,10 @@ namespace vibed {
 // architecture (32 bit, x32) are refused. Programs may still install filters of their own.
 Result<std::string> sandbox_filter();
 
-// A filter that lets everything through and notifies of listen(2), for SpawnOptions::notify_filter.
-// Valid for the life of the process.
-const sock_fprog* listen_filter();
+// The filter of an app beside that of its agent, for SpawnOptions::notify_filter: notifies of
+// listen(2), refuses netlink's socket diagnostics, lets everything else through. Valid for the life
+// of the process.
+const sock_fprog* app_filter();
 
 // Takes the descriptor that spawn() sent for notify_filter; empty when the kernel had none to give.
 Fd receive_listener(int socket);

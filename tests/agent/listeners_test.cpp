@@ -1,6 +1,13 @@
 #include "agent/listeners.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "base/fd.hpp"
 
 namespace vibed::agent {
 namespace {
@@ -47,6 +54,38 @@ TEST(Listeners, AnyAddressIsDialledOnLoopback) {
   EXPECT_EQ((Listener{"0.0.0.0", 1}.dial_address()), "127.0.0.1");
   EXPECT_EQ((Listener{"::", 1}.dial_address()), "::1");
   EXPECT_EQ((Listener{"127.0.0.2", 1}.dial_address()), "127.0.0.2");
+}
+
+// A listening socket on a port that the kernel chose.
+std::pair<Fd, Listener> listen_on(const char* address) {
+  sockaddr_in four{};
+  sockaddr_in6 six{};
+  four.sin_family = AF_INET;
+  six.sin6_family = AF_INET6;
+  bool is_four = ::inet_pton(AF_INET, address, &four.sin_addr) == 1;
+  EXPECT_TRUE(is_four || ::inet_pton(AF_INET6, address, &six.sin6_addr) == 1);
+  Fd fd(::socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  auto* name = is_four ? reinterpret_cast<sockaddr*>(&four) : reinterpret_cast<sockaddr*>(&six);
+  socklen_t size = is_four ? sizeof four : sizeof six;
+  EXPECT_EQ(::bind(fd.get(), name, size), 0);
+  EXPECT_EQ(::listen(fd.get(), 1), 0);
+  ::getsockname(fd.get(), name, &size);
+  Listener listener{address, ntohs(is_four ? four.sin_port : six.sin6_port)};
+  return {std::move(fd), std::move(listener)};
+}
+
+TEST(Listeners, TheKernelAndItsFilesTellTheSame) {
+  for (const char* address : {"127.0.0.1", "0.0.0.0", "::1", "::"}) {
+    auto [socket, listener] = listen_on(address);
+    auto told = ask_for_listeners();
+    ASSERT_TRUE(told) << "the kernel does not answer sock_diag";
+    auto read = read_listener_files();
+    EXPECT_EQ(std::count(told->begin(), told->end(), listener), 1) << address;
+    EXPECT_EQ(std::count(read.begin(), read.end(), listener), 1) << address;
+    socket.reset();
+    auto found = read_listeners();
+    EXPECT_EQ(std::count(found.begin(), found.end(), listener), 0) << address;
+  }
 }
 
 }  // namespace

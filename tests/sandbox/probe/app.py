@@ -87,6 +87,7 @@ def network(argument):
                 ("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
                 ("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)),
                 ("vsock", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)),
+                ("netlink diagnostics", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4)),
                 ("netlink audit", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 9))]
     localhost = {info[4][0] for info in socket.getaddrinfo("localhost", 80)}
     return {"escaped": worked(attempts), "seen": {"interfaces": [n for _, n in socket.if_nameindex()],
