@@ -18,7 +18,7 @@ run: build ## build, start vibed, deploy an example (or APP=dir), print its URL,
 	@scripts/run $(APP)
 
 test: ## set up, build, run every test that CI runs
-	@scripts/setup
+	@scripts/setup test
 	@scripts/parts caddy
 	@scripts/test release
 	@scripts/test asan folders base archive http config classifier source app service lifecycle

@@ -90,6 +90,8 @@ struct TemplateStatus {
   int size = 0;                 // sandboxes wanted warm
   int ready = 0;                // of these, booted and unclaimed
   int claimed = 0;
+  std::int64_t hits = 0;    // claims since the pool was opened that a warm sandbox answered at once
+  std::int64_t misses = 0;  // and those that had to wait for a boot
   bool available = false;
   std::string message;  // why not available and how to mend it
 };

@@ -38,6 +38,7 @@ http::Response metrics(const Context& context) {
     pool.push_back({status.name, "wanted", status.size});
     pool.push_back({status.name, "ready", status.ready});
     pool.push_back({status.name, "claimed", status.claimed});
+    context.metrics.set_claims(status.name, status.hits, status.misses);
   }
   context.metrics.set_pool(pool);
   std::map<std::string, int> apps;

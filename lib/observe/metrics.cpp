@@ -69,6 +69,9 @@ struct Metrics::State {
 
   Family<Gauge>& apps = gauges(registry, "vibed_artifacts_active", "Apps there are");
   Family<Gauge>& pool = gauges(registry, "vibed_pool_sandboxes", "Sandboxes by what they do");
+  Family<Counter>& claims = counters(
+      registry, "vibed_pool_claims_total",
+      "Claims of sandboxes: a hit found a warm one, a miss had to wait until one had booted");
   std::mutex mutex;
   std::vector<Gauge*> app_gauges;   // guarded by mutex
   std::vector<Gauge*> pool_gauges;  // guarded by mutex
@@ -118,6 +121,15 @@ void Metrics::set_pool(const std::vector<PoolCount>& counts) {
     prometheus::Labels labels{{"template", count.template_name}, {"state", count.state}};
     state_->pool_gauges.push_back(&state_->pool.Add(labels));
     state_->pool_gauges.back()->Set(count.sandboxes);
+  }
+}
+
+void Metrics::set_claims(const std::string& template_name, std::int64_t hits,
+                         std::int64_t misses) {
+  std::lock_guard lock(state_->mutex);
+  for (const auto& [result, total] : {std::pair("hit", hits), std::pair("miss", misses)}) {
+    Counter& counter = state_->claims.Add({{"template", template_name}, {"result", result}});
+    counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
   }
 }
 

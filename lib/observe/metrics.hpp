@@ -1,6 +1,7 @@
 // Metrics: what vibed counts about itself, in Prometheus' text format. An object, not a global.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,6 +41,8 @@ class Metrics {
   void set_apps(const std::map<std::string, int>& by_template);
   // vibed_pool_sandboxes{template,state}: these and no others.
   void set_pool(const std::vector<PoolCount>& counts);
+  // vibed_pool_claims_total{template,result}: how many there have been, never fewer than before.
+  void set_claims(const std::string& template_name, std::int64_t hits, std::int64_t misses);
 
   // Everything there is, with the process's own figures read now.
   std::string text();

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <string_view>
 #include <thread>
 
@@ -29,8 +30,13 @@ int wait_for_signal() {
   return number;
 }
 
+// One wish to stop can come as several signals, from a terminal that closes or from `timeout`.
+constexpr std::chrono::seconds kOneWish{1};
+
 [[noreturn]] void end_at_second_signal() {
-  const int number = wait_for_signal();
+  const auto first = std::chrono::steady_clock::now();
+  int number = wait_for_signal();
+  while (std::chrono::steady_clock::now() - first < kOneWish) number = wait_for_signal();
   constexpr std::string_view kFarewell =
       "vibed: ended at once; the next `vibed up` takes over what still runs\n";
   static_cast<void>(!::write(2, kFarewell.data(), kFarewell.size()));

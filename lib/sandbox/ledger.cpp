@@ -37,6 +37,7 @@ void assign(Slot& slot, const SandboxRequest& request) {
 }  // namespace
 
 void Ledger::Kind::missed(Clock now) {
+  ++misses;
   extra = std::min(2 * extra + 1, kMaxExtra);
   shrink_at = now + kShrinkAfter;
 }
@@ -67,7 +68,10 @@ Result<Ledger::Claimed> Ledger::claim(const SandboxRequest& request, const std::
   if (std::string id = take_unclaimed(kind.about.name); !id.empty()) {
     Slot& slot = slots_.at(id);
     // One that still boots is a miss as well: somebody waits.
-    if (slot.stage == Slot::Stage::booting) kind.missed(now);
+    if (slot.stage == Slot::Stage::booting)
+      kind.missed(now);
+    else
+      ++kind.hits;
     assign(slot, request);
     return Claimed{slot.sandbox, true, false};
   }
@@ -219,6 +223,8 @@ std::vector<TemplateStatus> Ledger::templates() const {
     status.runtime_version = kind.about.available ? kind.about.runtime_version : "";
     status.size = kind.about.size + kind.extra;
     status.ready = count_unclaimed(name, true);
+    status.hits = kind.hits;
+    status.misses = kind.misses;
     status.available = kind.about.available;
     status.message = kind.about.available ? kind.note : kind.about.message;
     for (const auto& [id, slot] : slots_)

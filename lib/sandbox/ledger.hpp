@@ -84,6 +84,8 @@ class Ledger {
     Template about;
     std::string note;  // shown in its status
     bool bootable = true;
+    std::int64_t hits = 0;
+    std::int64_t misses = 0;
     int extra = 0;  // wanted warm beyond about.size: grows with misses, shrinks with quiet
     Clock shrink_at = {};
     int failures = 0;

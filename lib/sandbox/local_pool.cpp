@@ -77,6 +77,8 @@ Status LocalSandboxPool::open() {
   return success();
 }
 
+// state.json learns of the claim when the injection begins. After a crash before that a successor
+// finds a warm sandbox, ends it, and the app claims another.
 Result<Sandbox> LocalSandboxPool::claim(const SandboxRequest& request) {
   std::unique_lock lock(mutex_);
   if (stopping_) return make_error("stopping", "the pool is stopping");
@@ -92,9 +94,7 @@ Result<Sandbox> LocalSandboxPool::claim(const SandboxRequest& request) {
     changed_.notify_all();
   }
   if (claimed->boot) boot_crew_.add_first([this, id = sandbox.id] { boot(id); });
-  auto guest = guest_of(sandbox.id);
   lock.unlock();
-  if (guest) remember(*guest);
   schedule_refill();
   return sandbox;
 }

@@ -55,12 +55,10 @@ void LocalSandboxPool::take_in(const std::string& id, Running running) {
   AgentAddress address{control_socket(options_.run_directory, id), running.record.token};
   auto guest = std::make_shared<Guest>(*loop_, address, std::move(running));
   bool wanted = false;
-  bool claimed = false;
   {
     std::lock_guard lock(mutex_);
     Slot* slot = ledger_.find(id);
     wanted = slot != nullptr && !stopping_;
-    claimed = wanted && slot->claimed();
     if (wanted)
       guests_[id] = guest;
     else
@@ -70,7 +68,6 @@ void LocalSandboxPool::take_in(const std::string& id, Running running) {
     finish(guest);  // released, or the pool stops
     return;
   }
-  if (claimed) remember(*guest);
   loop_->post([this, guest] { attach(guest); });
   std::weak_ptr<Guest> waiting = guest;
   loop_->after(kBootTimeout, [this, waiting, id] {

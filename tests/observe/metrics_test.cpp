@@ -63,6 +63,17 @@ TEST(Metrics, GaugesAreReplacedAsAWhole) {
   EXPECT_EQ(text.find("claimed"), std::string::npos);
 }
 
+TEST(Metrics, ClaimsAreCountedByTheirResult) {
+  Metrics metrics;
+  metrics.set_claims("node-24", 3, 1);
+  metrics.set_claims("node-24", 5, 1);
+  std::string text = metrics.text();
+  EXPECT_TRUE(has_line(text, R"(vibed_pool_claims_total{result="hit",template="node-24"} 5)"))
+      << text;
+  EXPECT_TRUE(has_line(text, R"(vibed_pool_claims_total{result="miss",template="node-24"} 1)"))
+      << text;
+}
+
 TEST(Metrics, EveryLineIsPrometheusText) {
   Metrics metrics;
   metrics.count_deploy("success", "a\"b\\c", 1);

@@ -184,5 +184,18 @@ TEST_F(LedgerTest, TemplatesAreCounted) {
   EXPECT_EQ(status.claimed, 1);
 }
 
+TEST_F(LedgerTest, OnlyAWarmSandboxIsAHit) {
+  ASSERT_TRUE(ledger_.claim(request(1), "none-there", now_));
+  ledger_.add_boot("boots", "a");
+  ASSERT_TRUE(ledger_.claim(request(2), "x", now_));
+  ledger_.add_boot("warm", "a");
+  ledger_.booted("warm");
+  ASSERT_TRUE(ledger_.claim(request(3), "y", now_));
+  ASSERT_TRUE(ledger_.claim(request(3), "z", now_)) << "the same claim again counts once";
+  auto status = ledger_.templates().at(0);
+  EXPECT_EQ(status.hits, 1);
+  EXPECT_EQ(status.misses, 2);
+}
+
 }  // namespace
 }  // namespace vibed::sandbox
