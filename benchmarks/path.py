@@ -350,16 +350,17 @@ def many_apps(program, runs):
 
 
 def clone_seed(path, have, want):
+    """Copies the suspended app `seed`, record and all, until there are `want` apps."""
     db = sqlite3.connect(path)
-    columns = [c[1] for c in db.execute("pragma table_info(apps)")]
-    seed = dict(zip(columns, db.execute("select * from apps where name = 'seed'").fetchone()))
-    version = db.execute("select max(resource_version) from apps").fetchone()[0]
+    space, uid, label, owner, version, text = db.execute(
+        "select space, uid, label, owner, version, object from apps where name = 'seed'").fetchone()
+    version = max(version, db.execute("select max(version) from (select version from apps union select version from gone)").fetchone()[0])
     for i in range(have, want):
         version += 1
-        copy = dict(seed, name=f"clone-{i}", uid=str(uuid.uuid4()), resource_version=version)
-        if "label" in copy:
-            copy["label"] = f"clone{i:07d}"
-        db.execute(f"insert into apps ({','.join(columns)}) values ({','.join('?' * len(columns))})", [copy[c] for c in columns])
+        own = {"seed": f"clone-{i}", uid: str(uuid.uuid4()), label: f"clone{i:07d}"}
+        copy = json.loads(text, object_hook=lambda o: {k: own.get(v, v) if isinstance(v, str) else v for k, v in o.items()})
+        db.execute("insert into apps values (?, ?, ?, ?, ?, ?, ?)",
+                   (space, own["seed"], own[uid], own[label], owner, version, json.dumps(copy)))
     db.commit()
     db.close()
 
