@@ -14,4 +14,5 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+
+#include "json_instances.hpp"

@@ -10,4 +10,5 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
+
+#include "../../lib/cmake/json_instances.hpp"
