@@ -111,7 +111,7 @@ class KeptInformer final : public Informer {
       changes = store_.replace(std::move(list->items), list->version);
       deaf_since_.reset();
     }
-    for (const Change& change : changes) tell(change);
+    tell(changes);
     {
       const std::lock_guard lock(mutex_);
       synced_ = true;
@@ -165,8 +165,9 @@ class KeptInformer final : public Informer {
       const std::lock_guard lock(mutex_);
       outcome = store_.apply(event);
     }
-    if (outcome.change) tell(*outcome.change);
-    return !outcome.torn;
+    if (outcome.torn) return false;
+    tell(outcome.change ? std::vector{*outcome.change} : std::vector<Change>());
+    return true;
   }
 
   void heard() {
@@ -174,8 +175,10 @@ class KeptInformer final : public Informer {
     deaf_since_.reset();
   }
 
-  void tell(const Change& change) const {
-    if (options_.on_change) options_.on_change(change);
+  void tell(const std::vector<Change>& changes) const {
+    if (options_.on_changes) options_.on_changes(changes, version());
+    if (!options_.on_change) return;
+    for (const Change& change : changes) options_.on_change(change);
   }
 
   Outcome failed(const Error& error, std::optional<Milliseconds> retry_after) {

@@ -23,6 +23,9 @@ struct InformerOptions {
   // Called with each change, in order, on the informer's own thread, after the store has it. May
   // read the informer; must not wait for it, nor long for anything else.
   std::function<void(const Change&)> on_change = {};
+  // The same for who keeps objects in the order of their versions: all that a list changes at once
+  // (what an event changes, if anything), and the version that is known with it.
+  std::function<void(const std::vector<Change>&, const std::string& version)> on_changes = {};
   // Takes away of each object what nobody here reads. As it is: the list of field managers.
   std::function<void(Json&)> trim = {};
   std::function<double()> random = {};  // from 0 to 1; empty: random
