@@ -1,9 +1,8 @@
 // The JSON of a VibedApp custom resource → App.
 #include <charconv>
-#include <nlohmann/json.hpp>
 
+#include "app/app_json.hpp"
 #include "base/time.hpp"
-#include "vibed/app.hpp"
 
 namespace vibed {
 namespace {
@@ -93,7 +92,7 @@ std::vector<AppVersion> read_versions(Reader& reader, const std::string& annotat
   std::vector<AppVersion> versions;
   if (annotation.empty()) return versions;
   Json list = Json::parse(annotation, nullptr, false);
-  if (!list.is_array()) reader.fail("vibed.dev/versions", "a JSON list");
+  if (!list.is_array()) reader.fail(kVersionsAnnotation, "a JSON list");
   if (!list.is_array()) return versions;
   for (const Json& json : list) {
     AppVersion version;
@@ -124,7 +123,7 @@ void read_metadata(Reader& reader, const Json& json, App& app) {
     app.labels[item.key()] = reader.text(labels, item.key().c_str());
   }
   const Json& annotations = reader.object(json, "annotations");
-  app.versions = read_versions(reader, reader.text(annotations, "vibed.dev/versions"));
+  app.versions = read_versions(reader, reader.text(annotations, kVersionsAnnotation));
 }
 
 void read_runtime(Reader& reader, const Json& json, AppSpec& spec) {
@@ -187,7 +186,10 @@ AppStatus read_status(Reader& reader, const Json& json) {
 }  // namespace
 
 Result<App> app_from_json(std::string_view json) {
-  Json object = Json::parse(json, nullptr, false);
+  return app_of(Json::parse(json, nullptr, false));
+}
+
+Result<App> app_of(const Json& object) {
   if (!object.is_object()) return Error{Errc::invalid_argument, "an app is not a JSON object"};
   Reader reader;
   App app;

@@ -1,8 +1,6 @@
 // App → the JSON of a VibedApp custom resource.
-#include <nlohmann/json.hpp>
-
+#include "app/app_json.hpp"
 #include "base/time.hpp"
-#include "vibed/app.hpp"
 
 namespace vibed {
 namespace {
@@ -37,11 +35,29 @@ Json metadata_json(const App& app) {
   if (app.removed_at) json["deletionTimestamp"] = to_rfc3339(*app.removed_at);
   if (!app.labels.empty()) json["labels"] = app.labels;
   if (!app.versions.empty()) {
-    Json versions = Json::array();
-    for (const AppVersion& version : app.versions) versions.push_back(version_json(version));
-    json["annotations"] = {{"vibed.dev/versions", dump(versions)}};
+    json["annotations"] = {{kVersionsAnnotation, versions_text(app.versions)}};
   }
   return json;
+}
+
+Json condition_json(const Condition& condition) {
+  Json json = {{"type", condition.type},
+               {"status", condition.status ? "True" : "False"},
+               {"reason", condition.reason},
+               {"message", condition.message},
+               {"lastTransitionTime", to_rfc3339(condition.last_transition_time)}};
+  if (condition.observed_generation != 0) {
+    json["observedGeneration"] = condition.observed_generation;
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string versions_text(const std::vector<AppVersion>& versions) {
+  Json list = Json::array();
+  for (const AppVersion& version : versions) list.push_back(version_json(version));
+  return dump(list);
 }
 
 Json spec_json(const AppSpec& spec) {
@@ -64,18 +80,6 @@ Json spec_json(const AppSpec& spec) {
   return json;
 }
 
-Json condition_json(const Condition& condition) {
-  Json json = {{"type", condition.type},
-               {"status", condition.status ? "True" : "False"},
-               {"reason", condition.reason},
-               {"message", condition.message},
-               {"lastTransitionTime", to_rfc3339(condition.last_transition_time)}};
-  if (condition.observed_generation != 0) {
-    json["observedGeneration"] = condition.observed_generation;
-  }
-  return json;
-}
-
 Json status_json(const AppStatus& status) {
   Json json = Json::object();
   put_text(json, "phase", std::string(to_string(status.phase)));
@@ -92,8 +96,6 @@ Json status_json(const AppStatus& status) {
   }
   return json;
 }
-
-}  // namespace
 
 std::string to_json(const App& app) {
   return dump({{"apiVersion", "vibed.dev/v1alpha1"},

@@ -143,17 +143,17 @@ class MemoryAppStore final : public AppStore {
     }
   }
 
-  Result<std::optional<AppEvent>> first_after(WatchPosition position) {
+  Result<std::optional<PlacedEvent>> first_after(WatchPosition position) {
     std::lock_guard lock(mutex_);
     auto live = by_version_.upper_bound(position.live);
     auto gone = gone_.upper_bound(position.gone);
     bool has_live = live != by_version_.end();
     bool has_gone = gone != gone_.end();
     if (has_gone && (!has_live || gone->first < live->first)) {
-      return std::optional(AppEvent{true, gone->second});
+      return std::optional(PlacedEvent{gone->first, {true, gone->second}});
     }
-    if (has_live) return std::optional(AppEvent{false, apps_.at(live->second)});
-    return std::optional<AppEvent>();
+    if (has_live) return std::optional(PlacedEvent{live->first, {false, apps_.at(live->second)}});
+    return std::optional<PlacedEvent>();
   }
 
   const std::string space_;

@@ -126,7 +126,7 @@ class SqliteAppStore final : public AppStore {
   // REQUIRES: the mutex of `connection` is held
   Result<App> read_one(Connection& connection, std::string_view column, const std::string& value);
 
-  Result<std::optional<AppEvent>> first_after(WatchPosition position);
+  Result<std::optional<PlacedEvent>> first_after(WatchPosition position);
   std::int64_t horizon();
 
   const std::string space_;
@@ -262,7 +262,7 @@ Status SqliteAppStore::finish_remove(const std::string& name, const std::string&
   return success();
 }
 
-Result<std::optional<AppEvent>> SqliteAppStore::first_after(WatchPosition position) {
+Result<std::optional<PlacedEvent>> SqliteAppStore::first_after(WatchPosition position) {
   std::lock_guard lock(read_mutex_);
   // One statement, so that records and tombstones are of one moment.
   auto query = reader_.query(kFirstAfter, {position.live, position.gone, space_});
@@ -270,7 +270,7 @@ Result<std::optional<AppEvent>> SqliteAppStore::first_after(WatchPosition positi
   for (;;) {
     auto row = query->next();
     if (!row) return std::move(row).error();
-    if (!*row) return std::optional<AppEvent>();
+    if (!*row) return std::optional<PlacedEvent>();
     std::int64_t version = query->number(0);
     std::string object = query->text(1);
     if (object.empty()) {
@@ -279,11 +279,11 @@ Result<std::optional<AppEvent>> SqliteAppStore::first_after(WatchPosition positi
       gone.space = space_;
       gone.uid = query->text(3);
       gone.resource_version = version;
-      return std::optional(AppEvent{true, std::move(gone)});
+      return std::optional(PlacedEvent{version, {true, std::move(gone)}});
     }
     // One damaged record must not keep the others from being seen.
     auto app = read_app(object, version);
-    if (app) return std::optional(AppEvent{false, *std::move(app)});
+    if (app) return std::optional(PlacedEvent{version, {false, *std::move(app)}});
     log::error("an app cannot be read", {{"app", query->text(2)}, {"error", app.error().message}});
   }
 }

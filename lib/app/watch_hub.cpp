@@ -26,8 +26,8 @@ class WatchHub::Watch final : public AppWatch {
       auto event = hub_.first_after_(position_);
       if (!event) return std::move(event).error();
       if (*event) {
-        move_to((*event)->app.resource_version);
-        return std::move(**event);
+        move_to((*event)->place);
+        return std::move((*event)->event);
       }
       if (Status woken = wait_beyond(head, stop, deadline); !woken) return woken.error();
     }
@@ -38,11 +38,11 @@ class WatchHub::Watch final : public AppWatch {
  private:
   friend class WatchHub;
 
-  void move_to(std::int64_t version) {
+  void move_to(std::int64_t place) {
     std::lock_guard lock(hub_.mutex_);
     hub_.positions_.erase(hub_.positions_.find(position_.gone));
-    position_.live = version;
-    position_.gone = std::max(position_.gone, version);
+    position_.live = place;
+    position_.gone = std::max(position_.gone, place);
     hub_.positions_.insert(position_.gone);
   }
 

@@ -22,6 +22,13 @@ struct WatchPosition {
 // How many records that are gone a store remembers, for watches that begin at an old version.
 constexpr std::int64_t kTombstonesKept = 1000;
 
+// A change, and where a watch is that has told it: its resource version, unless it came out of
+// order.
+struct PlacedEvent {
+  std::int64_t place = 0;
+  AppEvent event;
+};
+
 // Level-based: a watch reads the oldest record newer than its position and sleeps when there is
 // none, so a slow reader skips states instead of queueing them.
 //
@@ -29,7 +36,7 @@ constexpr std::int64_t kTombstonesKept = 1000;
 class WatchHub {
  public:
   // Reads the oldest change after a position, if there is one.
-  using FirstAfter = std::function<Result<std::optional<AppEvent>>(WatchPosition)>;
+  using FirstAfter = std::function<Result<std::optional<PlacedEvent>>(WatchPosition)>;
 
   explicit WatchHub(FirstAfter first_after) : first_after_(std::move(first_after)) {}
 

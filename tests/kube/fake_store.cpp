@@ -34,6 +34,9 @@ bool is_identity(const std::string& path) {
          path == "/metadata/uid";
 }
 
+// Whether a new object of that kind comes without its status, as custom resources do.
+bool has_status(const std::string& type) { return type.starts_with("vibed.dev/"); }
+
 }  // namespace
 
 Json Refusal::body() const {
@@ -79,6 +82,7 @@ Written FakeStore::create(const std::string& type, Json object) {
     metadata["name"] = metadata.value("generateName", "") + std::to_string(++names_);
   }
   const ObjectKey key = kube::key_of(object);
+  if (has_status(type)) object.erase("status");  // written apart, by those who may
   if (key.name.empty()) {
     return {refuse(422, "Invalid", "name or generateName is required", type, ""), {}};
   }
@@ -156,11 +160,13 @@ Written FakeStore::remove(const std::string& type, const ObjectKey& key,
     return {refuse(409, "Conflict", "Precondition failed", type, key.name), {}};
   }
   Json& object = objects_[type][key];
+  if (object["metadata"].contains("deletionTimestamp")) return {{}, object};  // marked already
   Json before = object;
   const std::string version = std::to_string(++version_);
   if (!kube::find(object, {"metadata", "finalizers"}).empty()) {
     object["metadata"]["deletionTimestamp"] = to_rfc3339(std::chrono::system_clock::now());
     object["metadata"]["resourceVersion"] = version;
+    object["metadata"]["generation"] = object["metadata"].value("generation", 1) + 1;
     note(type, std::move(before), object);
     return {{}, object};
   }
