@@ -17,10 +17,11 @@ namespace fs = std::filesystem;
 using Faults = std::vector<std::string>;
 
 // A folder of lib/ includes only itself and folders before it.
-const std::vector<std::string> kOrder = {
-    "base",    "archive",  "process", "http",       "plan",      "agent",   "config", "program",
-    "observe", "fetch",    "sql",     "classifier", "kube",      "control", "source", "app",
-    "client",  "template", "sandbox", "route",      "lifecycle", "service", "api",    "engine"};
+const std::vector<std::string> kOrder = {"base",  "archive",    "process",  "http",    "plan",
+                                         "agent", "config",     "program",  "observe", "fetch",
+                                         "sql",   "classifier", "kube",     "control", "source",
+                                         "app",   "client",     "template", "sandbox", "claims",
+                                         "route", "lifecycle",  "service",  "api",     "engine"};
 
 // A public header belongs to the folder of its name, except these.
 const std::map<std::string, std::string> kHome = {

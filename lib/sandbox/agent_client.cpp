@@ -1,6 +1,8 @@
 #include "sandbox/agent_client.hpp"
 
 #include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -52,7 +54,7 @@ fetch::Request request_to(const AgentAddress& agent, const std::string& method,
                           const std::string& target) {
   fetch::Request request;
   request.method = method;
-  request.url = "http://localhost" + target;
+  request.url = "http://" + (agent.host.empty() ? "localhost" : agent.host) + target;
   request.unix_socket = agent.control_socket;
   request.headers = {{"Authorization", "Bearer " + agent.token}};
   return request;
@@ -97,22 +99,80 @@ Result<AgentEvent> agent_event_from_json(std::string_view line) {
   return event;
 }
 
-Result<Fd> open_agent_events(const AgentAddress& agent) {
+void apply_agent_event(Sandbox& sandbox, const AgentEvent& event) {
+  if (sandbox.phase == SandboxPhase::failed || sandbox.phase == SandboxPhase::gone) return;
+  if (!event.start_command.empty()) sandbox.start_command = event.start_command;
+  if (event.state == "listening") {
+    sandbox.phase = SandboxPhase::listening;
+    sandbox.port = event.port;
+  } else if (event.state == "restarting") {
+    if (sandbox.phase == SandboxPhase::starting) return;
+    sandbox.phase = SandboxPhase::starting;
+    sandbox.injected_at = std::chrono::system_clock::now();
+  } else if (event.state == "failed") {
+    sandbox.phase = SandboxPhase::failed;
+    sandbox.reason = event.reason.empty() ? "StartFailed" : event.reason;
+    sandbox.message = event.message;
+    sandbox.log_tail = event.log;
+  }
+}
+
+namespace {
+
+Result<Fd> connect_to_host(const std::string& host, std::chrono::milliseconds timeout) {
+  // "10.78.0.5:9000" or "[fd00::5]:9000": addresses, never names.
+  std::size_t colon = host.rfind(':');
+  std::string address = host.substr(0, colon == std::string::npos ? host.size() : colon);
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  std::string port = colon == std::string::npos ? "" : host.substr(colon + 1);
+  if (::getaddrinfo(address.c_str(), port.c_str(), &hints, &found) != 0 || found == nullptr)
+    return Error{Errc::invalid_argument, host + " is not an address and a port"};
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
+  Fd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return errno_error("make a socket");
+  if (::connect(fd.get(), found->ai_addr, found->ai_addrlen) == 0) return fd;
+  if (errno != EINPROGRESS) return errno_error("connect to the agent");
+  pollfd waiting{fd.get(), POLLOUT, 0};
+  if (::poll(&waiting, 1, static_cast<int>(timeout.count())) != 1)
+    return Error{Errc::deadline_exceeded, "the agent at " + host + " does not answer"};
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failure, &size);
+  if (failure != 0) return errno_error("connect to the agent", failure);
+  return fd;
+}
+
+Result<Fd> connect_to_socket(const std::string& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  if (agent.control_socket.size() >= sizeof address.sun_path)
-    return make_error("path_too_long", agent.control_socket + " is too long for a unix socket");
-  std::memcpy(address.sun_path, agent.control_socket.data(), agent.control_socket.size());
+  if (path.size() >= sizeof address.sun_path)
+    return make_error("path_too_long", path + " is too long for a unix socket");
+  std::memcpy(address.sun_path, path.data(), path.size());
   // Non-blocking from the start: a full backlog is an agent that does not work, not one to wait
   // for.
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return errno_error("make a socket");
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return errno_error("connect to the agent");
+  return fd;
+}
+
+}  // namespace
+
+Result<Fd> open_agent_events(const AgentAddress& agent, std::chrono::milliseconds timeout) {
+  auto fd = agent.host.empty() ? connect_to_socket(agent.control_socket)
+                               : connect_to_host(agent.host, timeout);
+  if (!fd) return fd;
   std::string head = "GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
                      agent.token + "\r\nAccept: application/x-ndjson\r\n\r\n";
   // A fresh socket's buffer has room for it.
-  if (::send(fd.get(), head.data(), head.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(head.size()))
+  if (::send(fd->get(), head.data(), head.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(head.size()))
     return errno_error("ask the agent for events");
   return fd;
 }

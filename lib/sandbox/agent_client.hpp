@@ -30,11 +30,15 @@ Result<AgentEvent> agent_event_from_json(std::string_view line);
 struct AgentAddress {
   std::string control_socket;
   std::string token;
+  std::string host = {};  // "10.78.0.5:9000" of one that has no socket here
 };
 
 // Connects to the agent's event stream and asks for it. The descriptor does not block; its answer
-// is for a LineStream.
-Result<Fd> open_agent_events(const AgentAddress& agent);
+// is for a LineStream. Waits at most `timeout` for a host, and not at all for a socket.
+Result<Fd> open_agent_events(const AgentAddress& agent, std::chrono::milliseconds timeout = {});
+
+// Writes what `event` says into an injected sandbox, unless that has failed or is gone.
+void apply_agent_event(Sandbox& sandbox, const AgentEvent& event);
 
 // Sends the source into the sandbox and returns when the agent has taken it and started the app.
 Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,

@@ -56,7 +56,7 @@ class AgentLogs final : public LogStream {
  private:
   void read(const AgentAddress& agent, const LogRequest& wanted, std::stop_token stop) {
     fetch::Request request;
-    request.url = "http://localhost/logs?lines=" + std::to_string(wanted.tail) +
+    request.url = "http://" + (agent.host.empty() ? "localhost" : agent.host) + "/logs?lines=" + std::to_string(wanted.tail) +
                   (wanted.follow ? "&follow=1" : "");
     request.unix_socket = agent.control_socket;
     request.headers = {{"Authorization", "Bearer " + agent.token},

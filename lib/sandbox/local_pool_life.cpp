@@ -38,21 +38,10 @@ void LocalSandboxPool::on_event(const std::string& id, const AgentEvent& event) 
 }
 
 void LocalSandboxPool::apply(Slot& slot, const AgentEvent& event) {
-  Sandbox& sandbox = slot.sandbox;
-  if (sandbox.phase == SandboxPhase::failed || sandbox.phase == SandboxPhase::gone) return;
-  if (!event.start_command.empty()) sandbox.start_command = event.start_command;
-  if (event.state == "listening") {
-    sandbox.phase = SandboxPhase::listening;
-    sandbox.port = event.port;
-  } else if (event.state == "restarting") {
-    if (sandbox.phase != SandboxPhase::starting) set_starting(sandbox);
-  } else if (event.state == "failed") {
-    sandbox.phase = SandboxPhase::failed;
-    sandbox.reason = event.reason.empty() ? "StartFailed" : event.reason;
-    sandbox.message = event.message;
-    sandbox.log_tail = event.log;
-  }
-  notifier_.changed(sandbox.app);
+  if (slot.sandbox.phase == SandboxPhase::failed || slot.sandbox.phase == SandboxPhase::gone)
+    return;
+  apply_agent_event(slot.sandbox, event);
+  notifier_.changed(slot.sandbox.app);
 }
 
 void LocalSandboxPool::on_gone(const std::string& id) {

@@ -1,0 +1,324 @@
+#include "claims/claim_pool.hpp"
+
+#include <algorithm>
+
+#include "base/error_codes.hpp"
+#include "base/ids.hpp"
+#include "base/log.hpp"
+#include "claims/claim_sandbox_pool.hpp"
+#include "claims/names.hpp"
+
+namespace vibed::claims {
+namespace {
+
+using kube::Json;
+using SteadyClock = std::chrono::steady_clock;
+
+Time now() { return std::chrono::system_clock::now(); }
+
+// The lines that a failed sandbox has left.
+class LeftLines final : public LogStream {
+ public:
+  explicit LeftLines(std::vector<std::string> lines) : lines_(std::move(lines)) {}
+  Result<std::optional<LogLine>> next(std::stop_token, SteadyClock::time_point) override {
+    if (at_ == lines_.size()) return std::optional<LogLine>();
+    return std::optional<LogLine>(LogLine{{}, "stdout", lines_[at_++]});
+  }
+
+ private:
+  std::vector<std::string> lines_;
+  std::size_t at_ = 0;
+};
+
+// What a namespace's quota refuses is a machine that is full.
+Error error_of_create(Error error) {
+  if (error.reason == "cluster_quota_exceeded") return make_error("pool_exhausted", error.message);
+  return error;
+}
+
+}  // namespace
+
+ClaimSandboxPool::ClaimSandboxPool(kube::Client& client, SourceStore& sources,
+                                   ClaimPoolOptions options,
+                                   std::unique_ptr<sandbox::EventLoop> loop)
+    : client_(client),
+      sources_(sources),
+      options_(std::move(options)),
+      agents_(fetch::make_client()),
+      loop_(std::move(loop)),
+      crew_(kThreads) {}
+
+ClaimSandboxPool::~ClaimSandboxPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  claim_informer_.reset();
+  service_informer_.reset();
+  slices_.reset();
+  pools_.reset();
+  notifier_.subscribe({});
+  loop_->stop();
+  crew_.stop(false);
+}
+
+Entry* ClaimSandboxPool::find(const std::string& id) {
+  auto at = entries_.find(id);
+  return at == entries_.end() || !at->second.claim.assigned() ? nullptr : &at->second;
+}
+
+std::vector<Claim> ClaimSandboxPool::claims() const {
+  std::vector<Claim> result;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.taking) continue;
+    result.push_back(entry.claim);
+    if (entry.sandbox.phase == SandboxPhase::gone) result.back().stage = Stage::over;
+  }
+  return result;
+}
+
+Result<std::string> ClaimSandboxPool::pool_of(const std::string& template_name) const {
+  for (const control::Object& pool : pools_->all()) {
+    std::string label = kube::text_at(*pool, {"metadata", "labels", kTemplateLabel});
+    std::string name = kube::key_of(*pool).name;
+    if (label != template_name && !(label.empty() && name == template_name)) continue;
+    std::string why = kube::text_at(*pool, {"metadata", "annotations", kUnavailable});
+    if (!why.empty()) return make_error("template_unavailable", why);
+    return name;
+  }
+  return make_error("template_missing", "no SandboxWarmPool for template " + template_name +
+                                            " in namespace " + options_.space);
+}
+
+Result<Sandbox> ClaimSandboxPool::claim(const SandboxRequest& request) {
+  Choice choice;
+  const std::pair key(request.app_uid, request.generation);
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_ || !claiming_.contains(key); });
+    if (stopping_) return Error{Errc::cancelled, "the pool is stopping"};
+    choice = choose(claims(), request, now(), options_.spares.take_margin);
+    if (choice.what == Choice::What::use) {
+      for (const std::string& name : choice.superfluous) drop(name);
+      Entry& entry = entries_.at(choice.claim);
+      entry.sandbox.exposed = exposed(entry);
+      return entry.sandbox;
+    }
+    claiming_.insert(key);
+    if (choice.what == Choice::What::take) entries_.at(choice.claim).taking = true;
+  }
+  auto claimed = claim_anew(choice, request);
+  std::lock_guard lock(mutex_);
+  claiming_.erase(key);
+  changed_.notify_all();
+  return claimed;
+}
+
+Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const SandboxRequest& request) {
+  std::string taken;
+  auto object = take(choice, request, taken);
+  std::lock_guard lock(mutex_);
+  for (const std::string& name : choice.candidates)
+    if (auto at = entries_.find(name); at != entries_.end()) at->second.taking = false;
+  if (auto at = entries_.find(choice.claim); at != entries_.end()) at->second.taking = false;
+  if (!object) return std::move(object).error();
+  demand_[request.template_name].note(now());
+  ++(taken.empty() ? misses_ : hits_)[request.template_name];
+  Entry* entry = put(*object);
+  if (entry == nullptr) return Error{Errc::unavailable, "the claim went as it was made"};
+  // Nobody can have injected what was a spare a moment ago.
+  entry->known = entry->known || !taken.empty();
+  settle(*entry);
+  schedule_tending(std::chrono::milliseconds(150));
+  crew_.add([this, request] {
+    if (auto made = make_service(request); !made)
+      log::warn("a Service was not made", {{"app", request.app}, {"error", made.error().message}});
+  });
+  return entry->sandbox;
+}
+
+// Gives the app a spare, or a claim of its own when there is none left to take.
+Result<Json> ClaimSandboxPool::take(const Choice& choice, const SandboxRequest& request,
+                                    std::string& taken) {
+  auto pool = pool_of(request.template_name);
+  if (!pool) return std::move(pool).error();
+  std::vector<std::string> spares = choice.candidates;
+  if (choice.what == Choice::What::take) spares.insert(spares.begin(), choice.claim);
+  for (const std::string& name : spares) {
+    Claim spare;
+    {
+      std::lock_guard lock(mutex_);
+      auto at = entries_.find(name);
+      if (at == entries_.end() || (at->second.taking && name != choice.claim)) continue;
+      at->second.taking = true;
+      spare = at->second.claim;
+    }
+    auto patched = client_.patch(sandbox_claims(), {options_.space, name}, kube::PatchType::merge,
+                                 take_patch(spare, request));
+    if (patched) {
+      taken = name;
+      return patched;
+    }
+    if (patched.error().code != Errc::conflict && patched.error().code != Errc::not_found)
+      return std::move(patched).error();
+  }
+  std::string name = "app-" + request.label + "-" + random_hex(4);
+  auto created = client_.create(sandbox_claims(), app_claim(options_.space, name, *pool, request));
+  if (!created) return error_of_create(std::move(created).error());
+  return created;
+}
+
+Status ClaimSandboxPool::inject(const std::string& id, const Injection& injection) {
+  std::lock_guard lock(mutex_);
+  Entry* entry = find(id);
+  if (entry == nullptr) return Error{Errc::not_found, "no sandbox " + id};
+  if (entry->injecting || entry->sandbox.phase == SandboxPhase::starting ||
+      entry->sandbox.phase == SandboxPhase::listening)
+    return success();
+  if (entry->sandbox.phase != SandboxPhase::bound)
+    return Error{Errc::conflict, "sandbox " + id + " is not bound"};
+  entry->injecting = true;
+  entry->sandbox.phase = SandboxPhase::starting;
+  entry->sandbox.injected_at = now();
+  notifier_.changed(entry->sandbox.app);
+  crew_.add_first([this, id, injection, generation = entry->sandbox.generation] {
+    bring_in(id, injection, generation);
+  });
+  return success();
+}
+
+Status ClaimSandboxPool::release(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  Entry* entry = find(id);
+  if (entry == nullptr) return success();
+  Claim claim = entry->claim;
+  bool drain = entry->sandbox.port != 0 && entry->sandbox.phase != SandboxPhase::gone;
+  bool was_exposed = exposed(*entry);
+  auto watch = entry->watch;
+  notifier_.changed(entry->sandbox.app);
+  forget(id);
+  if (claim.uid.empty()) return success();  // it is no longer in the cluster
+  released_.insert(id);
+  crew_.add([this, claim, drain, was_exposed, watch] {
+    if (was_exposed) {
+      auto patched = client_.patch(kube::services(), {options_.space, service_name(claim.label)},
+                                   kube::PatchType::json, select_nothing_patch());
+      if (!patched && patched.error().code != Errc::not_found)
+        log::warn("a Service still selects a released sandbox",
+                  {{"app", claim.app}, {"error", patched.error().message}});
+    }
+    if (drain && watch) {
+      auto deadline = SteadyClock::now() + options_.drain_time;
+      for (;;) {
+        auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
+        if (left.count() <= 0) break;
+        auto open = sandbox::agent_drain(
+            *agents_, watch->address(),
+            std::min<std::chrono::milliseconds>(left, std::chrono::seconds(3)));
+        if (!open || *open == 0) break;
+        std::unique_lock waiting(mutex_);
+        if (changed_.wait_for(waiting, std::chrono::milliseconds(250),
+                              [this] { return stopping_; }))
+          break;
+      }
+    }
+    end_claim(claim.name, claim.uid);
+  });
+  return success();
+}
+
+template <class Predicate>
+std::vector<Sandbox> ClaimSandboxPool::select(Predicate wanted) {
+  std::lock_guard lock(mutex_);
+  std::vector<Sandbox> result;
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.claim.assigned() || !wanted(entry.sandbox)) continue;
+    result.push_back(entry.sandbox);
+    result.back().exposed = exposed(entry);
+  }
+  std::stable_sort(result.begin(), result.end(),
+                   [](const Sandbox& a, const Sandbox& b) { return a.generation < b.generation; });
+  return result;
+}
+
+std::vector<Sandbox> ClaimSandboxPool::observe(const std::string& app_uid) {
+  return select([&](const Sandbox& sandbox) { return sandbox.app_uid == app_uid; });
+}
+
+std::vector<Sandbox> ClaimSandboxPool::observe_all() {
+  return select([](const Sandbox&) { return true; });
+}
+
+Result<std::unique_ptr<LogStream>> ClaimSandboxPool::logs(const std::string& id,
+                                                          const LogRequest& request) {
+  std::lock_guard lock(mutex_);
+  Entry* entry = find(id);
+  if (entry == nullptr) return Error{Errc::not_found, "no sandbox " + id};
+  if (!entry->watch || entry->sandbox.phase == SandboxPhase::gone)
+    return std::unique_ptr<LogStream>(std::make_unique<LeftLines>(entry->sandbox.log_tail));
+  return sandbox::agent_logs(*agents_, entry->watch->address(), request);
+}
+
+std::vector<TemplateStatus> ClaimSandboxPool::templates() {
+  std::vector<TemplateStatus> result;
+  for (const control::Object& pool : pools_->all()) {
+    TemplateStatus status;
+    status.name = kube::text_at(*pool, {"metadata", "labels", kTemplateLabel});
+    if (status.name.empty()) status.name = kube::key_of(*pool).name;
+    status.lane = kube::text_at(*pool, {"metadata", "labels", kLaneLabel});
+    status.size = kube::find(*pool, {"spec"}).value("replicas", 1);
+    const Json& state = kube::find(*pool, {"status"});
+    status.ready = state.is_object() ? state.value("readyReplicas", 0) : 0;
+    status.message = kube::text_at(*pool, {"metadata", "annotations", kUnavailable});
+    status.available = status.message.empty();
+    result.push_back(std::move(status));
+  }
+  std::lock_guard lock(mutex_);
+  for (TemplateStatus& status : result) {
+    for (const auto& [name, entry] : entries_) {
+      if (entry.claim.template_name != status.name) continue;
+      if (entry.claim.assigned()) ++status.claimed;
+      if (entry.claim.spare && entry.claim.stage == Stage::ready) ++status.ready;
+    }
+    status.hits = hits_[status.name];
+    status.misses = misses_[status.name];
+  }
+  return result;
+}
+
+void ClaimSandboxPool::subscribe(std::function<void(const std::string& app)> on_change) {
+  notifier_.subscribe(std::move(on_change));
+}
+
+Status ClaimSandboxPool::wait_synced(const std::stop_token& stop,
+                                     SteadyClock::time_point deadline) {
+  for (auto* informer :
+       {pools_.get(), slices_.get(), service_informer_.get(), claim_informer_.get()})
+    if (Status synced = informer->wait_synced(stop, deadline); !synced) return synced;
+  return success();
+}
+
+std::optional<SteadyClock::time_point> ClaimSandboxPool::deaf_since() const {
+  std::optional<SteadyClock::time_point> first;
+  for (auto* informer :
+       {pools_.get(), slices_.get(), service_informer_.get(), claim_informer_.get()}) {
+    auto since = informer->deaf_since();
+    if (since && (!first || *since < *first)) first = since;
+  }
+  return first;
+}
+
+Result<std::unique_ptr<ClaimPool>> open_claim_pool(kube::Client& client, SourceStore& sources,
+                                                   ClaimPoolOptions options) {
+  if (options.install_secret.size() < 32)
+    return Error{Errc::invalid_argument, "the install secret has fewer than 32 bytes"};
+  auto loop = sandbox::EventLoop::start();
+  if (!loop) return std::move(loop).error();
+  auto pool =
+      std::make_unique<ClaimSandboxPool>(client, sources, std::move(options), std::move(*loop));
+  pool->start();
+  return std::unique_ptr<ClaimPool>(std::move(pool));
+}
+
+}  // namespace vibed::claims

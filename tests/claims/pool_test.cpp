@@ -1,0 +1,262 @@
+// The pool of claims, on a fake cluster whose agents are a few lines each.
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "claims/claim_pool.hpp"
+#include "claims/names.hpp"
+#include "fake_cluster.hpp"
+#include "sandbox/local_world.hpp"
+#include "sandbox/pool_contract.hpp"
+
+namespace vibed::claims {
+namespace {
+
+using namespace std::chrono_literals;
+using sandbox::Watcher;
+
+constexpr char kSecret[] = "a secret of 32 bytes or even more";
+
+struct ClaimWorldOptions {
+  int spares = 1;
+  std::chrono::seconds bind_timeout{100};
+};
+
+class ClaimWorld final : public sandbox::World {
+ public:
+  explicit ClaimWorld(ClaimWorldOptions wanted = {}) : wanted_(wanted) {
+    cluster.add_pool("python-313", 4);
+    cluster.add_pool("off", 1, "switched off for this test");
+    open();
+  }
+
+  void open() {
+    pool_.reset();
+    ClaimPoolOptions options;
+    options.space = FakeCluster::kSpace;
+    options.install_secret = kSecret;
+    options.spares.least = wanted_.spares;
+    options.drain_time = 200ms;
+    options.bind_timeout = wanted_.bind_timeout;
+    options.agent_port = cluster.agent_port();
+    auto opened = open_claim_pool(cluster.client(), *sources_, options);
+    EXPECT_TRUE(opened) << opened.error().message;
+    pool_ = std::move(*opened);
+    EXPECT_TRUE(pool_->wait_synced({}, std::chrono::steady_clock::now() + 60s));
+  }
+
+  SandboxPool& pool() override { return *pool_; }
+  std::string source(const std::string&, const std::string& way) override { return way; }
+  void kill(const std::string& id) override { cluster.kill_pod(id, true); }
+
+  // Waits until that many spares are ready; the pool tells nobody of them.
+  void wait_for_spares(int count) {
+    for (int i = 0; i < 2000; ++i) {
+      for (const TemplateStatus& status : pool_->templates())
+        if (status.name == "python-313" && status.ready >= count) return;
+      std::this_thread::sleep_for(20ms);
+    }
+    ADD_FAILURE() << "no spares";
+  }
+
+  FakeCluster cluster;
+
+ private:
+  ClaimWorldOptions wanted_;
+  std::unique_ptr<SourceStore> sources_ = sandbox::make_echo_store();
+  std::unique_ptr<ClaimPool> pool_;
+};
+
+class ClaimPoolTest : public ::testing::Test {
+ protected:
+  void make(ClaimWorldOptions options = {}) { world_ = std::make_unique<ClaimWorld>(options); }
+  SandboxPool& pool() { return world_->pool(); }
+  FakeCluster& cluster() { return world_->cluster; }
+
+  static SandboxRequest request(std::int64_t generation = 1, const std::string& app = "web") {
+    return {app, "uid-" + app, "label-" + app, generation, "python-313"};
+  }
+
+  Sandbox reach(const std::string& id, SandboxPhase phase) {
+    Watcher watcher(pool());
+    return watcher.until_phase(id, {phase, SandboxPhase::failed, SandboxPhase::gone});
+  }
+
+  Sandbox listening(std::int64_t generation = 1, const std::string& way = "listen") {
+    auto claimed = pool().claim(request(generation));
+    EXPECT_TRUE(claimed) << claimed.error().message;
+    if (!claimed) return {};
+    EXPECT_EQ(reach(claimed->id, SandboxPhase::bound).phase, SandboxPhase::bound);
+    EXPECT_TRUE(pool().inject(claimed->id, {way, "", {}}));
+    return reach(claimed->id, SandboxPhase::listening);
+  }
+
+  std::unique_ptr<ClaimWorld> world_;
+};
+
+TEST_F(ClaimPoolTest, ASpareIsTakenAndBoundAtOnce) {
+  make();
+  world_->wait_for_spares(1);
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  EXPECT_EQ(claimed->phase, SandboxPhase::bound);
+  kube::Json object = cluster().claim(claimed->id);
+  EXPECT_EQ(kube::text_at(object, {"metadata", "labels", kAppUidLabel}), "uid-web");
+  EXPECT_FALSE(object["metadata"]["labels"].contains(kSpareLabel));
+  EXPECT_FALSE(object["spec"].contains("lifecycle")) << "an app's claim never ends by itself";
+  EXPECT_EQ(kube::text_at(object["metadata"]["ownerReferences"][0], {"kind"}), "VibedApp");
+  world_->wait_for_spares(1);  // it is replaced
+}
+
+TEST_F(ClaimPoolTest, WithoutSparesAnAppHasAClaimOfItsOwn) {
+  make({.spares = 0});
+  cluster().hold(true);
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed);
+  EXPECT_EQ(claimed->phase, SandboxPhase::pending);
+  cluster().hold(false);
+  EXPECT_EQ(reach(claimed->id, SandboxPhase::bound).phase, SandboxPhase::bound);
+  for (const TemplateStatus& status : pool().templates())
+    if (status.name == "python-313") {
+      EXPECT_EQ(status.misses, 1);
+      EXPECT_EQ(status.hits, 0);
+    }
+}
+
+TEST_F(ClaimPoolTest, ASpareThatAnotherProcessTookIsNotTakenAgain) {
+  make();
+  world_->wait_for_spares(1);
+  std::string stolen;
+  auto list = cluster().client().list(sandbox_claims(), {.space = FakeCluster::kSpace});
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->items.size(), 1U);
+  stolen = kube::key_of(list->items[0]).name;
+  // The other's patch comes first, and the watch has not told us yet.
+  cluster().api().inject({.what = testing::Fault::What::refuse,
+                          .times = 1,
+                          .method = "PATCH",
+                          .path = stolen,
+                          .refusal = {409, "Conflict", "taken", {}}});
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  EXPECT_NE(claimed->id, stolen);
+  EXPECT_EQ(reach(claimed->id, SandboxPhase::bound).phase, SandboxPhase::bound);
+}
+
+TEST_F(ClaimPoolTest, OfTwoClaimsForOneGenerationTheOlderWins) {
+  make({.spares = 0});
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed);
+  reach(claimed->id, SandboxPhase::bound);
+  kube::Json twin = cluster().claim(claimed->id);
+  twin["metadata"] = {
+      {"name", "twin"}, {"namespace", FakeCluster::kSpace}, {"labels", twin["metadata"]["labels"]}};
+  twin.erase("status");
+  cluster().api().create(sandbox_claims(), twin);
+  Watcher watcher(pool());
+  ASSERT_TRUE(watcher.until([&] { return pool().observe("uid-web").size() == 2; }));
+  auto again = pool().claim(request());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(pool().observe("uid-web").size(), 1U);
+  EXPECT_EQ(again->id, pool().observe("uid-web")[0].id);
+}
+
+TEST_F(ClaimPoolTest, ANewProcessAsksTheAgentsWhatRuns) {
+  make();
+  Sandbox first = listening();
+  ASSERT_TRUE(pool().expose("label-web", first.id));
+  world_->open();
+  Sandbox found = reach(first.id, SandboxPhase::listening);
+  EXPECT_EQ(found.phase, SandboxPhase::listening) << found.message;
+  EXPECT_TRUE(pool().observe("uid-web").at(0).exposed);
+  EXPECT_EQ(found.generation, 1);
+}
+
+TEST_F(ClaimPoolTest, ARestartedContainerIsGoneAndNeverInjectedAgain) {
+  make();
+  Sandbox first = listening();
+  Watcher watcher(pool());
+  cluster().restart_container(first.id);
+  EXPECT_EQ(watcher.until_phase(first.id, {SandboxPhase::gone}).phase, SandboxPhase::gone);
+  auto again = pool().claim(request());
+  ASSERT_TRUE(again);
+  EXPECT_NE(again->id, first.id);
+}
+
+TEST_F(ClaimPoolTest, AnAgentThatIsNotThereIsALostSandboxNotABadApp) {
+  make({.spares = 0});
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed);
+  reach(claimed->id, SandboxPhase::bound);
+  cluster().kill_pod(claimed->id, false);
+  ASSERT_TRUE(pool().inject(claimed->id, {"listen", "", {}}));
+  Sandbox lost = reach(claimed->id, SandboxPhase::gone);
+  EXPECT_EQ(lost.phase, SandboxPhase::gone) << lost.message;
+}
+
+TEST_F(ClaimPoolTest, WhatIsNeverReadyFailsAndSaysWhy) {
+  make({.spares = 0, .bind_timeout = 1s});
+  cluster().hold(true);
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed);
+  Sandbox failed = reach(claimed->id, SandboxPhase::failed);
+  EXPECT_EQ(failed.phase, SandboxPhase::failed);
+  EXPECT_EQ(failed.reason, "ClaimFailed");
+  EXPECT_NE(failed.message.find("within 1 s"), std::string::npos) << failed.message;
+}
+
+TEST_F(ClaimPoolTest, AFullQuotaIsAFullPool) {
+  make({.spares = 0});
+  cluster().api().inject({.what = testing::Fault::What::refuse,
+                          .times = 1,
+                          .method = "POST",
+                          .path = "sandboxclaims",
+                          .refusal = {403, "Forbidden", "exceeded quota: claims", {}}});
+  auto claimed = pool().claim(request());
+  ASSERT_FALSE(claimed);
+  EXPECT_EQ(claimed.error().reason, "pool_exhausted");
+  EXPECT_TRUE(pool().claim(request())) << "and it heals";
+}
+
+TEST_F(ClaimPoolTest, TheServiceFollowsTheExposedSandboxAndThenNobody) {
+  make();
+  Sandbox first = listening(1);
+  ASSERT_TRUE(pool().expose("label-web", first.id));
+  Sandbox second = listening(2);
+  ASSERT_TRUE(pool().expose("label-web", second.id));
+  auto service = [&] {
+    return cluster().api().get(kube::services(), {FakeCluster::kSpace, "vibed-app-label-web"});
+  };
+  kube::Json claim = cluster().claim(second.id);
+  EXPECT_EQ(service()["spec"]["selector"], (kube::Json{{kClaimUidLabel, kube::uid_of(claim)}}));
+  EXPECT_EQ(service()["spec"]["ports"][0]["targetPort"], kRelayPort);
+  ASSERT_TRUE(pool().release(first.id));
+  ASSERT_TRUE(pool().release(second.id));
+  for (const std::string& id : {first.id, second.id}) {
+    for (int i = 0; i < 1000 && !cluster().claim(id).is_null(); ++i)
+      std::this_thread::sleep_for(10ms);
+    EXPECT_TRUE(cluster().claim(id).is_null()) << id;
+  }
+  EXPECT_FALSE(service()["spec"]["selector"].contains(kClaimUidLabel));
+}
+
+TEST_F(ClaimPoolTest, AShortSecretIsRefused) {
+  FakeCluster cluster;
+  auto sources = sandbox::make_echo_store();
+  auto opened = open_claim_pool(cluster.client(), *sources, {.install_secret = "short"});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::invalid_argument);
+}
+
+}  // namespace
+}  // namespace vibed::claims
+
+namespace vibed::sandbox {
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(Backends, SandboxPoolContract,
+                         ::testing::Values(Backend{
+                             "claims", [] { return std::make_unique<claims::ClaimWorld>(); }}),
+                         [](const auto& backend) { return backend.param.name; });
+
+}  // namespace
+}  // namespace vibed::sandbox
