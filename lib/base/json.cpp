@@ -1,9 +1,16 @@
-// The instances of nlohmann/json that the precompiled headers announce.
-#include "../cmake/json_instances.hpp"
+// The instances of nlohmann/json that the precompiled headers announce (cmake/json_instances.hpp).
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+using nlohmann::json;
+using nlohmann::detail::iterator_input_adapter;
 
 template class nlohmann::basic_json<>;
-template class nlohmann::detail::serializer<nlohmann::json>;
-template class nlohmann::detail::lexer<nlohmann::json, nlohmann::detail::StringAdapter>;
-template class nlohmann::detail::lexer<nlohmann::json, nlohmann::detail::ViewAdapter>;
-template class nlohmann::detail::parser<nlohmann::json, nlohmann::detail::StringAdapter>;
-template class nlohmann::detail::parser<nlohmann::json, nlohmann::detail::ViewAdapter>;
+template class nlohmann::detail::serializer<json>;
+template class nlohmann::detail::lexer<json, iterator_input_adapter<std::string::const_iterator>>;
+template class nlohmann::detail::lexer<json,
+                                       iterator_input_adapter<std::string_view::const_iterator>>;
+template class nlohmann::detail::parser<json, iterator_input_adapter<std::string::const_iterator>>;
+template class nlohmann::detail::parser<json,
+                                        iterator_input_adapter<std::string_view::const_iterator>>;

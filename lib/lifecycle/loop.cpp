@@ -88,6 +88,7 @@ class Loop final : public Lifecycle {
           return;
         } else if (event.error().code != Errc::deadline_exceeded) {
           log::warn("watch apps", {{"error", event.error().message}});
+          if (event.error().reason == "watch_expired") from = 0;
           break;
         }
       }
