@@ -54,13 +54,9 @@ ClaimSandboxPool::~ClaimSandboxPool() {
     stopping_ = true;
     changed_.notify_all();
   }
-  claim_informer_.reset();
-  service_informer_.reset();
-  slices_.reset();
-  pools_.reset();
   notifier_.subscribe({});
   loop_->stop();
-  crew_.stop(false);
+  crew_.stop(false);  // its tasks read the informers, which add nothing to it any more
 }
 
 Entry* ClaimSandboxPool::find(const std::string& id) {
@@ -138,6 +134,20 @@ Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const Sandbox
   return entry->sandbox;
 }
 
+// Makes a spare the app's. agent-sandbox writes to claims as well: a spare that has changed and is
+// still one is tried once more.
+Result<Json> ClaimSandboxPool::give(const Claim& spare, const SandboxRequest& request) {
+  const kube::ObjectKey key{options_.space, spare.name};
+  auto patched =
+      client_.patch(sandbox_claims(), key, kube::PatchType::merge, take_patch(spare, request));
+  if (patched || patched.error().code != Errc::conflict) return patched;
+  auto read = client_.get(sandbox_claims(), key);
+  if (!read) return read;
+  Claim now = read_claim(*read);
+  if (!now.spare || now.stage != Stage::ready) return patched;
+  return client_.patch(sandbox_claims(), key, kube::PatchType::merge, take_patch(now, request));
+}
+
 // Gives the app a spare, or a claim of its own when there is none left to take.
 Result<Json> ClaimSandboxPool::take(const Choice& choice, const SandboxRequest& request,
                                     std::string& taken) {
@@ -154,8 +164,7 @@ Result<Json> ClaimSandboxPool::take(const Choice& choice, const SandboxRequest& 
       at->second.taking = true;
       spare = at->second.claim;
     }
-    auto patched = client_.patch(sandbox_claims(), {options_.space, name}, kube::PatchType::merge,
-                                 take_patch(spare, request));
+    auto patched = give(spare, request);
     if (patched) {
       taken = name;
       return patched;

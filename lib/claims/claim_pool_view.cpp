@@ -110,14 +110,22 @@ Entry* ClaimSandboxPool::put(const Json& object) {
         service_name(mine.label) + "." + options_.space + ".svc:" + std::to_string(kServicePort);
     loop_->after(options_.bind_timeout, [this, name = mine.name] { check_binding(name); });
   }
-  if (moved && entry.claim.assigned() && (entry.injecting || entry.injected))
-    lose(entry, "its pod was replaced");
+  if (moved && entry.watch) move(entry);
   settle(entry);
   if (entry.claim.assigned())
     notifier_.changed(entry.claim.app);
   else
     schedule_tending(std::chrono::milliseconds(150));
   return &entry;
+}
+
+// The pod was replaced: what was in it is lost, and what was not yet in it goes into the new one.
+void ClaimSandboxPool::move(Entry& entry) {
+  if (entry.injecting || entry.injected) return lose(entry, "its pod was replaced");
+  entry.watch->close();
+  entry.watch.reset();
+  entry.known = false;
+  if (entry.sandbox.phase == SandboxPhase::bound) entry.sandbox.phase = SandboxPhase::pending;
 }
 
 // Moves the sandbox to where claim and agent are.

@@ -67,6 +67,7 @@ class ClaimSandboxPool final : public ClaimPool {
   Entry* put(const kube::Json& object);
   void settle(Entry& entry);
   void hear(Entry& entry);
+  void move(Entry& entry);
   void lose(Entry& entry, const std::string& why);
   void forget(const std::string& name);
   void drop(const std::string& name);
@@ -79,6 +80,7 @@ class ClaimSandboxPool final : public ClaimPool {
   std::vector<Sandbox> select(Predicate wanted);
   Result<Sandbox> claim_anew(const Choice& choice, const SandboxRequest& request);
   Result<std::string> pool_of(const std::string& template_name) const;
+  Result<kube::Json> give(const Claim& spare, const SandboxRequest& request);
   Result<kube::Json> take(const Choice& choice, const SandboxRequest& request, std::string& taken);
   void on_claim(const control::Change& change);
   void on_service(const control::Change& change);
@@ -110,7 +112,7 @@ class ClaimSandboxPool final : public ClaimPool {
   std::map<std::string, std::int64_t> hits_;    // by template; the same
   std::map<std::string, std::int64_t> misses_;
   std::map<std::string, Demand> demand_;  // the same
-  bool tending_ = true;  // not before start() is through; the same
+  bool tending_ = true;                   // not before start() is through; the same
   bool tend_again_ = false;
   bool stopping_ = false;
   sandbox::Notifier notifier_;

@@ -130,16 +130,26 @@ TEST_F(ClaimPoolTest, ASpareThatAnotherProcessTookIsNotTakenAgain) {
   ASSERT_TRUE(list);
   ASSERT_EQ(list->items.size(), 1U);
   stolen = kube::key_of(list->items[0]).name;
-  // The other's patch comes first, and the watch has not told us yet.
-  cluster().api().inject({.what = testing::Fault::What::refuse,
-                          .times = 1,
-                          .method = "PATCH",
-                          .path = stolen,
-                          .refusal = {409, "Conflict", "taken", {}}});
+  kube::Json other = cluster().claim(stolen);
+  other["metadata"]["labels"] = {{kAppLabel, "other"}, {kAppUidLabel, "uid-other"}};
+  cluster().api().replace(sandbox_claims(), other);  // and perhaps the watch has not told us yet
   auto claimed = pool().claim(request());
   ASSERT_TRUE(claimed) << claimed.error().message;
   EXPECT_NE(claimed->id, stolen);
   EXPECT_EQ(reach(claimed->id, SandboxPhase::bound).phase, SandboxPhase::bound);
+}
+
+TEST_F(ClaimPoolTest, ASpareThatHasChangedAndIsStillOneIsTaken) {
+  make();
+  world_->wait_for_spares(1);
+  cluster().api().inject({.what = testing::Fault::What::refuse,
+                          .times = 1,
+                          .method = "PATCH",
+                          .path = "sandboxclaims/spare-",
+                          .refusal = {409, "Conflict", "agent-sandbox has annotated it", {}}});
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  EXPECT_TRUE(claimed->id.starts_with("spare-")) << claimed->id;
 }
 
 TEST_F(ClaimPoolTest, OfTwoClaimsForOneGenerationTheOlderWins) {
