@@ -376,10 +376,13 @@ TEST_F(AgentTest, StoppingEndsWhatLeftTheGroupToo) {
 
 TEST_F(AgentTest, AHostileAppDoesNotBreakItsAgent) {
   AgentSandbox sandbox;
-  std::string before = R"(
+  // PID 1 gets no signal that it has no handler for; a sanitizer has handlers, which report a
+  // crash.
+  std::string before = VIBED_AGENT_SANITIZED ? "handled = {4, 5, 6, 7, 8, 11}" : "handled = set()";
+  before += R"(
 import ctypes, signal
 libc = ctypes.CDLL(None, use_errno=True)
-for number in list(range(1, 32)) + list(range(34, 65)):
+for number in (set(range(1, 32)) | set(range(34, 65))) - handled:
     try: os.kill(1, number)
     except OSError: pass
 # A forged sender: siginfo of SI_QUEUE with pid 0.
