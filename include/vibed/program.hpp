@@ -70,7 +70,8 @@ struct Program {
 VIBED_EXPORT int run_program(const Program& program, int argc, const char* const* argv);
 
 // Waits until the program is asked to stop, and returns the signal. A second signal, while it is
-// shutting down and at least a second after the first, ends the process at once. Only in a command that serves.
+// shutting down and at least a second after the first, ends the process at once. Only in a command
+// that serves.
 VIBED_EXPORT int wait_for_stop();
 
 // An error that says the command line is wrong (exit status 2).

@@ -124,8 +124,7 @@ void Metrics::set_pool(const std::vector<PoolCount>& counts) {
   }
 }
 
-void Metrics::set_claims(const std::string& template_name, std::int64_t hits,
-                         std::int64_t misses) {
+void Metrics::set_claims(const std::string& template_name, std::int64_t hits, std::int64_t misses) {
   std::lock_guard lock(state_->mutex);
   for (const auto& [result, total] : {std::pair("hit", hits), std::pair("miss", misses)}) {
     Counter& counter = state_->claims.Add({{"template", template_name}, {"result", result}});

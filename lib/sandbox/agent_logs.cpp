@@ -56,8 +56,8 @@ class AgentLogs final : public LogStream {
  private:
   void read(const AgentAddress& agent, const LogRequest& wanted, std::stop_token stop) {
     fetch::Request request;
-    request.url = "http://" + (agent.host.empty() ? "localhost" : agent.host) + "/logs?lines=" + std::to_string(wanted.tail) +
-                  (wanted.follow ? "&follow=1" : "");
+    request.url = "http://" + (agent.host.empty() ? "localhost" : agent.host) +
+                  "/logs?lines=" + std::to_string(wanted.tail) + (wanted.follow ? "&follow=1" : "");
     request.unix_socket = agent.control_socket;
     request.headers = {{"Authorization", "Bearer " + agent.token},
                        {"Accept", "application/x-ndjson"}};

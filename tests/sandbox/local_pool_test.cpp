@@ -175,7 +175,8 @@ TEST_F(LocalPoolTest, AfterACrashTheNextPoolAdoptsWhatServes) {
   EXPECT_EQ(found[0].port, 8080);
   EXPECT_EQ(found[0].upstream, sandbox.upstream);
   EXPECT_EQ(found[0].runtime_version, "python 3");
-  EXPECT_TRUE(pool().observe("uid-two").empty()) << "claimed, nothing injected: to be claimed again";
+  EXPECT_TRUE(pool().observe("uid-two").empty())
+      << "claimed, nothing injected: to be claimed again";
   EXPECT_NE(ask().find("generation 1"), std::string::npos);
   serve(2);
   EXPECT_NE(ask().find("generation 2"), std::string::npos);
