@@ -11,8 +11,8 @@ help: ## this list
 setup: ## install what is missing (Debian packages; sudo when not root)
 	@scripts/setup
 
-build: setup ## build everything (release, shared library) into build/release
-	@scripts/build release
+build: setup ## build the programs, libvibed and its bindings (release, shared library) into build/release
+	@scripts/build release product
 
 run: build ## build, start vibed, deploy an example (or APP=dir), print its URL, stay up until Ctrl-C
 	@scripts/run $(APP)
@@ -21,7 +21,7 @@ test: ## set up, build, run every test that CI runs
 	@scripts/setup test
 	@scripts/parts caddy
 	@scripts/test release
-	@scripts/test asan folders base archive http config classifier source app service lifecycle
+	@scripts/test asan folders base archive http config classifier source app service lifecycle claims
 
 test-all: ## everything: CI's tests, ASan and UBSan, TSan, clang-tidy, 60 s of each fuzz target, the long model test, a fresh root
 	@$(MAKE) --no-print-directory test
@@ -45,7 +45,8 @@ test-fresh: ## prove `make run` and `make test` in a fresh Debian 12 root, as ro
 	@scripts/setup fresh
 	@scripts/fresh-root
 
-bench: build ## run the benchmarks; every figure is a ratio to its reference in the same run
+bench: setup ## run the benchmarks; every figure is a ratio to its reference in the same run
+	@scripts/build release
 	@scripts/bench
 
 lint: ## formatting, script syntax, clang-tidy of the folders that the branch (on main: the last commit) changes

@@ -54,6 +54,10 @@ spdlog::logger& logger() {
   return *made;
 }
 
+std::string json_string(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 // Quoted only where a space or a control character would make the line ambiguous.
 std::string text_value(const std::string& value) {
   bool plain = !value.empty();
@@ -61,7 +65,7 @@ std::string text_value(const std::string& value) {
     if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=') plain = false;
   }
   if (plain) return value;
-  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_string(value);
 }
 
 std::string text_of(Level level, std::string_view message, Fields fields) {
@@ -75,10 +79,12 @@ std::string text_of(Level level, std::string_view message, Fields fields) {
 
 // The members of the line's object after its time.
 std::string members_of(Level level, std::string_view message, Fields fields) {
-  nlohmann::ordered_json object = {{"level", name_of(level)}, {"msg", message}};
-  for (const auto& [key, value] : fields) object[std::string(key)] = value;
-  std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return text.substr(1, text.size() - 2);
+  std::string text =
+      "\"level\":" + json_string(name_of(level)) + ",\"msg\":" + json_string(message);
+  for (const auto& [key, value] : fields) {
+    text.append(",").append(json_string(key)).append(":").append(json_string(value));
+  }
+  return text;
 }
 
 void write(Level level, std::string_view message, Fields fields) {
