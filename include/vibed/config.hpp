@@ -23,6 +23,20 @@ struct Config {
     std::string log_level = "info";            // debug | info | warn | error
   } server;
 
+  struct ApiKey {
+    std::string key;  // as it is sent; load_config has looked up "env:NAME" and "file:/path"
+    std::string name;
+    std::string role = "user";  // admin | user
+  };
+
+  struct Auth {
+    bool enabled = false;                      // auth.enabled
+    std::string mode = "apikey";               // auth.mode: apikey | oauth
+    std::vector<ApiKey> api_keys;              // auth.apiKeys
+    std::vector<std::string> trusted_proxies;  // auth.trustedProxies: networks
+    bool dev_insecure = false;                 // auth.devInsecure: off, and reachable for others
+  } auth;
+
   struct Deployment {
     std::string apps_namespace = "vibed-apps";  // deployment.appsNamespace
     std::chrono::seconds ready_timeout{60};     // deployment.readyTimeout: injected → listening
@@ -37,6 +51,20 @@ struct Config {
     std::string layout = "wildcard";  // route.layout: wildcard | per-app
     std::string caddy;                // route.caddy: the program; empty: found in PATH
   } route;
+
+  struct Storage {
+    std::string backend = "served";  // storage.tarball.backend: served | s3
+    std::string served_base_path;    // storage.tarball.served.basePath; empty: the data folder's
+    std::string served_base_url;     // storage.tarball.served.publicBaseURL
+    std::string s3_endpoint;         // storage.tarball.s3.endpoint; empty: AWS's
+    std::string s3_bucket;           // storage.tarball.s3.bucket
+    std::string s3_region;           // storage.tarball.s3.region
+    std::string s3_access_key;       // storage.tarball.s3.accessKey; empty: AWS's own chain
+    std::string s3_secret_key;       // storage.tarball.s3.secretKey
+    std::string s3_prefix;           // storage.tarball.s3.prefix
+    std::string s3_addressing = "auto";            // storage.tarball.s3.addressing
+    std::chrono::seconds s3_presign_ttl{15 * 60};  // storage.tarball.s3.presignTTL
+  } storage;
 
   struct Pool {
     std::int64_t memory = 0;            // pool.memory in bytes; 0: 10 % of the machine's

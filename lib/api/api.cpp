@@ -24,10 +24,15 @@ http::ServerOptions make_api_server_options(observe::Metrics& metrics, const Api
   server.response_headers.set("X-Frame-Options", "DENY");
   server.response_headers.set("Referrer-Policy", "strict-origin-when-cross-origin");
   server.response_headers.set("Cross-Origin-Resource-Policy", "same-origin");
-  server.guard = [hosts = options.hosts](const http::Request& request) {
-    auto allowed = check_caller(request, hosts);
+  server.guard = [options](const http::Request& request) {
+    auto allowed = check_host(request, options.hosts, options.any_host);
+    if (allowed) {
+      allowed = check_caller(options.authenticator, options.internal_token, request);
+    }
     if (allowed) return std::unique_ptr<http::Response>();
-    return std::make_unique<http::Response>(http::error_response(allowed.error()));
+    auto refusal = std::make_unique<http::Response>(http::error_response(allowed.error()));
+    if (refusal->status == 401) refusal->headers.set("WWW-Authenticate", "Bearer");
+    return refusal;
   };
   server.observe = [&metrics](const std::string& method, const std::string& pattern, int status,
                               double seconds) {

@@ -30,7 +30,7 @@ Response list(const Context& context, const Request& request) {
   if (!limit) return http::error_response(limit.error());
   auto offset = integer(request, "offset");
   if (!offset) return http::error_response(offset.error());
-  auto page = context.service.list({}, *limit, *offset);
+  auto page = context.service.list(caller_of(context, request), *limit, *offset);
   if (!page) return http::error_response(page.error());
   return http::json_response(200, page_json(*page));
 }
@@ -41,7 +41,8 @@ Response answer(int status, const Result<App>& app) {
 }
 
 Response remove(const Context& context, Request& request) {
-  auto removed = context.service.remove({}, request.parameters["app_id"], request.stop);
+  auto removed = context.service.remove(caller_of(context, request), request.parameters["app_id"],
+                                        request.stop);
   context.metrics.count_delete(removed ? "success" : "failed");
   if (!removed) return http::error_response(removed.error());
   Response response;
@@ -50,7 +51,8 @@ Response remove(const Context& context, Request& request) {
 }
 
 Response versions(const Context& context, Request& request) {
-  auto versions = context.service.versions({}, request.parameters["app_id"]);
+  auto versions =
+      context.service.versions(caller_of(context, request), request.parameters["app_id"]);
   if (!versions) return http::error_response(versions.error());
   return http::json_response(200, versions_json(*versions));
 }
@@ -60,15 +62,18 @@ Response versions(const Context& context, Request& request) {
 void add_app_routes(http::Router& router, const SharedContext& context) {
   router.add("GET", "/v1/apps", [context](Request& request) { return list(*context, request); });
   router.add("GET", "/v1/apps/{app_id}", [context](Request& request) {
-    return answer(200, context->service.get({}, request.parameters["app_id"]));
+    return answer(200,
+                  context->service.get(caller_of(*context, request), request.parameters["app_id"]));
   });
   router.add("DELETE", "/v1/apps/{app_id}",
              [context](Request& request) { return remove(*context, request); });
   router.add("POST", "/v1/apps/{app_id}/suspend", [context](Request& request) {
-    return answer(202, context->service.suspend({}, request.parameters["app_id"]));
+    return answer(
+        202, context->service.suspend(caller_of(*context, request), request.parameters["app_id"]));
   });
   router.add("POST", "/v1/apps/{app_id}/resume", [context](Request& request) {
-    return answer(202, context->service.resume({}, request.parameters["app_id"]));
+    return answer(
+        202, context->service.resume(caller_of(*context, request), request.parameters["app_id"]));
   });
   router.add("GET", "/v1/apps/{app_id}/versions",
              [context](Request& request) { return versions(*context, request); });

@@ -84,15 +84,16 @@ void count(const Context& context, std::chrono::steady_clock::time_point start,
 
 Result<DeployOutcome> deploy(const Context& context, const Request& request,
                              const std::string& name) {
+  Caller caller = caller_of(context, request);
   // Not found before anything about the upload is said.
   if (!name.empty()) {
-    auto app = context.service.get({}, name);
+    auto app = context.service.get(caller, name);
     if (!app) return std::move(app).error();
   }
   auto upload = read_upload(request, name, context.options.max_source_bytes);
   if (!upload) return std::move(upload).error();
   auto perform = name.empty() ? &Service::deploy : &Service::redeploy;
-  return (context.service.*perform)({}, upload->metadata, upload->archive, request.stop);
+  return (context.service.*perform)(caller, upload->metadata, upload->archive, request.stop);
 }
 
 // {"version": n}; nothing asked for is version 0, which there never is.
@@ -109,7 +110,7 @@ Result<DeployOutcome> roll_back(const Context& context, Request& request) {
   const std::string& name = request.parameters["app_id"];
   auto version = read_version(request.body);
   if (!version) return std::move(version).error();
-  return context.service.rollback({}, name, *version, request.stop);
+  return context.service.rollback(caller_of(context, request), name, *version, request.stop);
 }
 
 }  // namespace

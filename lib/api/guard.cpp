@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error_codes.hpp"
+#include "base/ids.hpp"
 
 namespace vibed::api {
 namespace {
@@ -47,10 +48,12 @@ bool is_navigation(const http::Request& request) {
 
 }  // namespace
 
-Status check_caller(const http::Request& request, const std::vector<std::string>& hosts) {
+Status check_host(const http::Request& request, const std::vector<std::string>& hosts,
+                  bool any_host) {
   std::string_view host = request.headers.get("Host");
-  bool configured = std::any_of(hosts.begin(), hosts.end(),
-                                [&](const std::string& own) { return same_name(own, host); });
+  bool configured =
+      any_host || std::any_of(hosts.begin(), hosts.end(),
+                              [&](const std::string& own) { return same_name(own, host); });
   if (request.local != "unix" && !configured && !is_own(host, port_of(request.local))) {
     return foreign("this address is not the API's own; call it as localhost or 127.0.0.1");
   }
@@ -64,6 +67,30 @@ Status check_caller(const http::Request& request, const std::vector<std::string>
   if (site.empty() || site == "same-origin" || site == "none") return success();
   if (is_navigation(request)) return success();
   return foreign("pages of another site may not call the API");
+}
+
+Result<Caller> caller_of(const auth::Authenticator& authenticator, const http::Request& request) {
+  if (count(request, "Authorization") > 1 || count(request, "X-Forwarded-User") > 1) {
+    return Error{Errc::unauthenticated, "a header that may be there once is there twice"};
+  }
+  return authenticator.authenticate({.authorization = request.headers.get("Authorization"),
+                                     .forwarded_user = request.headers.get("X-Forwarded-User"),
+                                     .peer = request.peer});
+}
+
+Status check_caller(const auth::Authenticator& authenticator, const std::string& internal_token,
+                    const http::Request& request) {
+  bool source = request.path.starts_with("/internal/sources/");
+  bool internal = source || request.path.starts_with("/v1/") || request.path.starts_with("/api/") ||
+                  request.path == "/mcp" || request.path.starts_with("/mcp/");
+  if (!internal || !authenticator.enabled()) return success();
+  if (source && !internal_token.empty() &&
+      equal_constant_time(request.headers.get("Authorization"), "Bearer " + internal_token)) {
+    return success();
+  }
+  auto caller = caller_of(authenticator, request);
+  if (!caller) return std::move(caller).error();
+  return success();
 }
 
 }  // namespace vibed::api

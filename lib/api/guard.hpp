@@ -1,10 +1,11 @@
-// Who may call the API from a browser: only pages of the API itself. Deployed apps live on
+// Who may call the API. From a browser: only pages of the API itself. Deployed apps live on
 // *.localhost in the same browser and must not be able to drive it.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "auth/authenticator.hpp"
 #include "http/message.hpp"
 #include "vibed/result.hpp"
 
@@ -17,6 +18,16 @@ namespace vibed::api {
 // - Sec-Fetch-Site, if there is one, is same-origin or none; cross-site and same-site pages may
 //   only link here (a GET navigation). This holds even where a browser sends no Origin.
 // Over a unix socket any Host will do: browsers do not get there.
-Status check_caller(const http::Request& request, const std::vector<std::string>& hosts);
+// With `any_host` the first need not hold.
+Status check_host(const http::Request& request, const std::vector<std::string>& hosts,
+                  bool any_host);
+
+// Who sent the request. `unauthenticated`.
+Result<Caller> caller_of(const auth::Authenticator& authenticator, const http::Request& request);
+
+// Fails with `unauthenticated` for the paths that only callers may see: below /v1/, /api/, /mcp
+// and /internal/sources/. Of the last, whoever has `internal_token` too.
+Status check_caller(const auth::Authenticator& authenticator, const std::string& internal_token,
+                    const http::Request& request);
 
 }  // namespace vibed::api

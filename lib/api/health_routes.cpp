@@ -16,11 +16,27 @@ http::Response healthz(const Context& context) {
   return http::json_response(200, body.dump() + "\n");
 }
 
-http::Response readyz(const Context& context) {
+http::Response metrics(const Context& context) {
+  std::vector<observe::PoolCount> pool;
+  for (const TemplateStatus& status : context.service.templates()) {
+    pool.push_back({status.name, "wanted", status.size});
+    pool.push_back({status.name, "ready", status.ready});
+    pool.push_back({status.name, "claimed", status.claimed});
+    context.metrics.set_claims(status.name, status.hits, status.misses);
+  }
+  context.metrics.set_pool(pool);
+  context.metrics.set_apps(context.service.apps_by_template());
+  http::Response response;
+  response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  response.body = context.metrics.text();
+  return response;
+}
+
+}  // namespace
+
+http::Response readiness_response(const std::vector<Component>& components) {
   Json parts = Json::object();
   bool ready = true;
-  auto components =
-      context.options.components ? context.options.components() : std::vector<Component>();
   for (const Component& component : components) {
     ready = ready && component.ready;
     Json part{{"ready", component.ready}};
@@ -32,31 +48,12 @@ http::Response readyz(const Context& context) {
   return http::json_response(ready ? 200 : 503, text + "\n");
 }
 
-http::Response metrics(const Context& context) {
-  std::vector<observe::PoolCount> pool;
-  for (const TemplateStatus& status : context.service.templates()) {
-    pool.push_back({status.name, "wanted", status.size});
-    pool.push_back({status.name, "ready", status.ready});
-    pool.push_back({status.name, "claimed", status.claimed});
-    context.metrics.set_claims(status.name, status.hits, status.misses);
-  }
-  context.metrics.set_pool(pool);
-  std::map<std::string, int> apps;
-  if (auto page = context.service.list({}, 0, 0)) {
-    for (const App& app : page->items) ++apps[app.spec.template_name];
-  }
-  context.metrics.set_apps(apps);
-  http::Response response;
-  response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-  response.body = context.metrics.text();
-  return response;
-}
-
-}  // namespace
-
 void add_health_routes(http::Router& router, const SharedContext& context) {
   router.add("GET", "/healthz", [context](http::Request&) { return healthz(*context); });
-  router.add("GET", "/readyz", [context](http::Request&) { return readyz(*context); });
+  router.add("GET", "/readyz", [context](http::Request&) {
+    const auto& components = context->options.components;
+    return readiness_response(components ? components() : std::vector<Component>());
+  });
   router.add("GET", "/metrics", [context](http::Request&) { return metrics(*context); });
 }
 

@@ -51,8 +51,9 @@ http::Response event_stream() {
 }
 
 // An app that is there but has no sandbox is no 404: the stream says so and ends.
-http::Response refuse(const SharedContext& context, const std::string& name, const Error& error) {
-  if (error.code == Errc::not_found && context->service.get({}, name)) {
+http::Response refuse(const Context& context, const Caller& caller, const std::string& name,
+                      const Error& error) {
+  if (error.code == Errc::not_found && context.service.get(caller, name)) {
     auto response = event_stream();
     response.body = http::sse_event(error.message, "error");
     return response;
@@ -66,8 +67,9 @@ http::Response logs(const SharedContext& context, http::Request& request) {
   const std::string& name = request.parameters["app_id"];
   LogRequest wanted;
   wanted.follow = request.query["follow"] == "true";
-  auto opened = context->service.logs({}, name, wanted);
-  if (!opened) return refuse(context, name, opened.error());
+  Caller caller = caller_of(*context, request);
+  auto opened = context->service.logs(caller, name, wanted);
+  if (!opened) return refuse(*context, caller, name, opened.error());
   http::Response response = event_stream();
   // Shared, because a std::function must be copyable.
   std::shared_ptr<LogStream> lines = *std::move(opened);

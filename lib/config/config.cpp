@@ -33,7 +33,11 @@ class Reader {
       return success();
     }
     if (path == kSizesKey) return read_sizes(value);
-    if (path == kDisabledKey) return read_disabled(value);
+    if (path == kDisabledKey) return read_words(value, path, "names", config.pool.disabled);
+    if (path == kProxiesKey) {
+      return read_words(value, path, "networks", config.auth.trusted_proxies);
+    }
+    if (path == kApiKeysKey) return read_api_keys(value);
     for (const auto& key : config_keys()) {
       if (key.path == path) return read_scalar(key, value);
     }
@@ -64,15 +68,53 @@ class Reader {
     return success();
   }
 
-  Status read_disabled(const YAML::Node& value) {
+  static Status read_words(const YAML::Node& value, const std::string& path, const char* what,
+                           std::vector<std::string>& place) {
     if (value.IsNull()) return success();
-    if (!value.IsSequence()) {
-      return error_at(value.Mark(), "pool.disabled must be a list of templates");
-    }
+    std::string message = path + " must be a list of " + what;
+    if (!value.IsSequence()) return error_at(value.Mark(), message);
     for (const auto& each : value) {
-      if (!each.IsScalar()) return error_at(each.Mark(), "pool.disabled must be a list of names");
-      config.pool.disabled.push_back(each.Scalar());
+      if (!each.IsScalar()) return error_at(each.Mark(), message);
+      place.push_back(each.Scalar());
     }
+    return success();
+  }
+
+  Status read_api_keys(const YAML::Node& value) {
+    if (value.IsNull()) return success();
+    std::string path(kApiKeysKey);
+    if (!value.IsSequence()) return error_at(value.Mark(), path + " must be a list of keys");
+    for (const auto& each : value) {
+      if (!each.IsMap()) return error_at(each.Mark(), path + " must be a list of mappings");
+      Config::ApiKey key;
+      for (const auto& pair : each) {
+        if (Status read = read_api_key_field(pair, path, key); !read) return read;
+      }
+      config.auth.api_keys.push_back(std::move(key));
+    }
+    return success();
+  }
+
+  // Scopes, departments and storage are the Go system's; it does not look at scopes either.
+  Status read_api_key_field(const YAML::detail::iterator_value& pair, const std::string& path,
+                            Config::ApiKey& key) {
+    const std::string& name = pair.first.Scalar();
+    if (name == "scopes" || name == "department" || name == "storage") {
+      if (ignored_ != nullptr) ignored_->push_back(path + "." + name);
+      return success();
+    }
+    std::string* place = name == "key"    ? &key.key
+                         : name == "name" ? &key.name
+                         : name == "role" ? &key.role
+                                          : nullptr;
+    if (place == nullptr) {
+      return error_at(pair.first.Mark(),
+                      "unknown key " + path + "." + name + "; a key has key, name and role");
+    }
+    if (!pair.second.IsScalar()) {
+      return error_at(pair.second.Mark(), path + "." + name + " must be a single value");
+    }
+    *place = pair.second.Scalar();
     return success();
   }
 
@@ -96,6 +138,40 @@ Result<Config> read(std::string_view yaml, std::vector<std::string>* ignored) {
   return reader.config;
 }
 
+// The secret that "env:NAME" or "file:/path" names; any other text is the secret itself.
+Result<std::string> look_up_secret(const std::string& text,
+                                   const std::map<std::string, std::string>& environment) {
+  if (text.starts_with("env:")) {
+    auto at = environment.find(text.substr(4));
+    if (at == environment.end() || at->second.empty()) {
+      return make_error("bad_config", "the variable " + text.substr(4) + " is not set");
+    }
+    return at->second;
+  }
+  if (!text.starts_with("file:")) return text;
+  auto read = read_file(text.substr(5), 64 * 1024);
+  if (!read) return make_error("bad_config", read.error().message);
+  std::size_t end = read->find_last_not_of(" \t\r\n");
+  read->erase(end == read->npos ? 0 : end + 1);
+  read->erase(0, std::min(read->size(), read->find_first_not_of(" \t\r\n")));
+  return read;
+}
+
+// Also the one key that the environment may add, which turns auth on.
+Status look_up_keys(Config& config, const std::map<std::string, std::string>& environment) {
+  auto added = environment.find("VIBED_AUTH_API_KEY");
+  if (added != environment.end() && !added->second.empty()) {
+    config.auth.api_keys.push_back({.key = added->second, .name = "env-key"});
+    config.auth.enabled = true;
+  }
+  for (Config::ApiKey& key : config.auth.api_keys) {
+    auto secret = look_up_secret(key.key, environment);
+    if (!secret) return std::move(secret).error().during("auth.apiKeys, key \"" + key.name + "\"");
+    key.key = *std::move(secret);
+  }
+  return success();
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view yaml, std::vector<std::string>* ignored) {
@@ -117,6 +193,7 @@ Result<Config> load_config(const std::string& path,
     if (!parsed) return std::move(parsed).error().during(path);
     config = *std::move(parsed);
   }
+  if (Status known = look_up_keys(config, environment); !known) return std::move(known).error();
   for (const auto& key : config_keys()) {
     auto variable = environment.find(std::string(key.environment));
     if (key.environment.empty() || variable == environment.end() || variable->second.empty()) {

@@ -74,6 +74,16 @@ Status set_ready_timeout(Config& config, const std::string& text) {
   return success();
 }
 
+// Seven days is the longest that a signed URL may be good for.
+Status set_presign_ttl(Config& config, const std::string& text) {
+  auto duration = parse_duration(text);
+  if (!duration || *duration < std::chrono::minutes(1) || *duration > std::chrono::hours(168)) {
+    return wrong("must be a duration such as 15m, from 1m to 168h");
+  }
+  config.storage.s3_presign_ttl = std::chrono::duration_cast<std::chrono::seconds>(*duration);
+  return success();
+}
+
 Status set_domain(Config& config, const std::string& text) {
   if (!is_domain(text)) return wrong("must be a domain such as localhost, in lower case");
   config.apps.domain = text;
@@ -100,6 +110,12 @@ Status set_uid_range(Config& config, const std::string& text) {
   return success();
 }
 
+Status set_flag(bool& place, const std::string& text) {
+  if (text != "true" && text != "false") return wrong("must be true or false");
+  place = text == "true";
+  return success();
+}
+
 Status set_text(std::string& place, const std::string& text) {
   place = text;
   return success();
@@ -112,12 +128,26 @@ const std::array kKeys = {
     Key{"server.baseURL", "VIBED_SERVER_BASE_URL", set_base_url},
     Key{"server.logFormat", "VIBED_LOG_FORMAT", [](Config& c, const std::string& t) { return set_word(c.server.log_format, t, {"text", "json"}); }},
     Key{"server.logLevel", "VIBED_LOG_LEVEL", [](Config& c, const std::string& t) { return set_word(c.server.log_level, t, {"debug", "info", "warn", "error"}); }},
+    Key{"auth.enabled", "VIBED_AUTH_ENABLED", [](Config& c, const std::string& t) { return set_flag(c.auth.enabled, t); }},
+    Key{"auth.mode", "VIBED_AUTH_MODE", [](Config& c, const std::string& t) { return set_word(c.auth.mode, t, {"apikey", "oauth"}); }},
+    Key{"auth.devInsecure", "", [](Config& c, const std::string& t) { return set_flag(c.auth.dev_insecure, t); }},
     Key{"deployment.appsNamespace", "", [](Config& c, const std::string& t) { return t.empty() ? Status(wrong("must not be empty")) : set_text(c.deployment.apps_namespace, t); }},
     Key{"deployment.readyTimeout", "", set_ready_timeout},
     Key{"apps.listen", "VIBED_APPS_LISTEN", [](Config& c, const std::string& t) { return set_address(c.apps.listen, t); }},
     Key{"apps.domain", "VIBED_APPS_DOMAIN", set_domain},
     Key{"route.layout", "", [](Config& c, const std::string& t) { return set_word(c.route.layout, t, {"wildcard", "per-app"}); }},
     Key{"route.caddy", "", [](Config& c, const std::string& t) { return set_text(c.route.caddy, t); }},
+    Key{"storage.tarball.backend", "", [](Config& c, const std::string& t) { return set_word(c.storage.backend, t, {"served", "s3"}); }},
+    Key{"storage.tarball.served.basePath", "", [](Config& c, const std::string& t) { return set_text(c.storage.served_base_path, t); }},
+    Key{"storage.tarball.served.publicBaseURL", "", [](Config& c, const std::string& t) { return set_text(c.storage.served_base_url, t); }},
+    Key{"storage.tarball.s3.endpoint", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_endpoint, t); }},
+    Key{"storage.tarball.s3.bucket", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_bucket, t); }},
+    Key{"storage.tarball.s3.region", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_region, t); }},
+    Key{"storage.tarball.s3.accessKey", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_access_key, t); }},
+    Key{"storage.tarball.s3.secretKey", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_secret_key, t); }},
+    Key{"storage.tarball.s3.prefix", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_prefix, t); }},
+    Key{"storage.tarball.s3.addressing", "", [](Config& c, const std::string& t) { return set_word(c.storage.s3_addressing, t, {"auto", "path", "host"}); }},
+    Key{"storage.tarball.s3.presignTTL", "", set_presign_ttl},
     Key{"pool.memory", "", set_pool_memory},
     Key{"pool.size", "", [](Config& c, const std::string& t) { return set_number(c.pool.size, t, 0, 1000); }},
     Key{"sandbox.uidRange", "", set_uid_range},
@@ -134,15 +164,12 @@ const std::array kKeys = {
 // clang-format on
 
 // Keys of the Go system. Those of lists and free mappings stand for all below them.
-constexpr std::array<std::string_view, 59> kForeign = {"server.transport",
+constexpr std::array<std::string_view, 45> kForeign = {"server.transport",
                                                        "server.rateLimit.enabled",
                                                        "server.rateLimit.requestsPerSecond",
                                                        "server.rateLimit.burst",
                                                        "server.rateLimit.writeRequestsPerSecond",
                                                        "server.rateLimit.writeBurst",
-                                                       "auth.enabled",
-                                                       "auth.mode",
-                                                       "auth.apiKeys",
                                                        "auth.oidc.issuer",
                                                        "auth.oidc.audience",
                                                        "auth.oidc.usernameClaim",
@@ -155,21 +182,10 @@ constexpr std::array<std::string_view, 59> kForeign = {"server.transport",
                                                        "auth.tls.certFile",
                                                        "auth.tls.keyFile",
                                                        "auth.tls.autoTLS",
-                                                       "auth.trustedProxies",
                                                        "auth.identityCacheTTL",
-                                                       "auth.devInsecure",
                                                        "auth.options",
                                                        "deployment.namespace",
                                                        "deployment.preferredTarget",
-                                                       "storage.tarball.backend",
-                                                       "storage.tarball.served.basePath",
-                                                       "storage.tarball.served.publicBaseURL",
-                                                       "storage.tarball.s3.endpoint",
-                                                       "storage.tarball.s3.bucket",
-                                                       "storage.tarball.s3.region",
-                                                       "storage.tarball.s3.accessKey",
-                                                       "storage.tarball.s3.secretKey",
-                                                       "storage.tarball.s3.presignTTL",
                                                        "storage.backend",
                                                        "storage.local.basePath",
                                                        "storage.github",
@@ -215,7 +231,7 @@ bool is_section(std::string_view path) {
 
 std::span<const std::string_view> all_keys() {
   static const std::vector<std::string_view> keys = [] {
-    std::vector<std::string_view> all = {kSizesKey, kDisabledKey};
+    std::vector<std::string_view> all = {kSizesKey, kDisabledKey, kApiKeysKey, kProxiesKey};
     for (const auto& key : kKeys) all.push_back(key.path);
     all.insert(all.end(), kForeign.begin(), kForeign.end());
     // The sections they are in: "server", "server.rateLimit".

@@ -26,6 +26,8 @@ std::span<const Key> config_keys();
 // A mapping with names of the user's own, and lists.
 inline constexpr std::string_view kSizesKey = "pool.sizes";
 inline constexpr std::string_view kDisabledKey = "pool.disabled";
+inline constexpr std::string_view kApiKeysKey = "auth.apiKeys";
+inline constexpr std::string_view kProxiesKey = "auth.trustedProxies";
 
 // Whether `path` is a key of the Go system that has no meaning here. Lists and free mappings are
 // accepted whole: everything below "auth.apiKeys" is.

@@ -11,6 +11,7 @@
 #include "api/api.hpp"
 #include "api/json.hpp"
 #include "api/waiting_room.hpp"
+#include "auth/authenticator.hpp"
 #include "base/error_codes.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
@@ -203,6 +204,10 @@ Status OneMachine::start_loops() {
 
 Status OneMachine::start_api() {
   api::ApiOptions options;
+  auto authenticator = auth::Authenticator::make(options_.config.auth);
+  if (!authenticator) return std::move(authenticator).error();
+  options.authenticator = *std::move(authenticator);
+  options.any_host = options_.config.auth.enabled;
   options.components = [this] { return components(); };
   options.sources = sources_.get();
   options.spool_directory = folder_.spool();
@@ -300,6 +305,7 @@ Status OneMachine::close() {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+  if (Status safe = auth::check_exposure(options.config); !safe) return std::move(safe).error();
   auto folder = DataFolder::open(options.data);
   if (!folder) return std::move(folder).error();
   auto machine = std::make_unique<OneMachine>(options, *std::move(folder));

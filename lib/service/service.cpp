@@ -122,6 +122,14 @@ Result<std::unique_ptr<LogStream>> Service::logs(const Caller& caller, const std
 
 std::vector<TemplateStatus> Service::templates() { return state_->pool.templates(); }
 
+std::map<std::string, int> Service::apps_by_template() {
+  std::map<std::string, int> counts;
+  auto everything = state_->apps.list("", 0, 0);
+  if (!everything) return counts;
+  for (const App& app : everything->items) ++counts[app.spec.template_name];
+  return counts;
+}
+
 Result<App> Service::find_by_label(const std::string& label) {
   return state_->apps.find_by_label(label);
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/caller.hpp"
 #include "vibed/app_store.hpp"
 #include "vibed/archive.hpp"
 #include "vibed/classifier.hpp"
@@ -20,12 +22,6 @@
 #include "vibed/source_store.hpp"
 
 namespace vibed {
-
-// Who is calling.
-struct Caller {
-  std::string user = "admin";
-  bool admin = true;
-};
 
 // The metadata of a deploy; everything but the name is optional. A deploy replaces the whole spec.
 struct DeployMetadata {
@@ -102,6 +98,9 @@ class Service {
   Result<std::unique_ptr<LogStream>> logs(const Caller& caller, const std::string& name,
                                           const LogRequest& request);
   std::vector<TemplateStatus> templates();
+
+  // For metrics: how many apps there are, whoever owns them.
+  std::map<std::string, int> apps_by_template();
 
   // For the waiting room: the app behind a label, whoever owns it.
   Result<App> find_by_label(const std::string& label);

@@ -13,7 +13,7 @@ bool allowed(const Fields& fields, const std::string& method = "GET",
   request.method = method;
   request.local = local;
   for (const auto& [name, value] : fields) request.headers.add(name, value);
-  auto checked = check_caller(request, {"vibed.example", "vibed.example:8443"});
+  auto checked = check_host(request, {"vibed.example", "vibed.example:8443"}, false);
   EXPECT_TRUE(checked || checked.error().reason == "foreign_host");
   return checked.ok();
 }
@@ -67,6 +67,65 @@ TEST(Guard, OtherSitesMayOnlyLinkHere) {
   const std::pair<std::string, std::string> mode{"Sec-Fetch-Mode", "navigate"};
   EXPECT_TRUE(allowed({host, {"Sec-Fetch-Site", "cross-site"}, mode}, "GET"));
   EXPECT_FALSE(allowed({host, {"Sec-Fetch-Site", "cross-site"}, mode}, "POST"));
+}
+
+TEST(Guard, AnyHostStillRefusesOtherOrigins) {
+  http::Request request;
+  request.method = "POST";
+  request.local = "0.0.0.0:8080";
+  request.headers.set("Host", "vibed.corp");
+  EXPECT_FALSE(check_host(request, {}, false));
+  EXPECT_TRUE(check_host(request, {}, true));
+  request.headers.set("Origin", "https://app.corp");
+  EXPECT_FALSE(check_host(request, {}, true));
+}
+
+class GuardOfCallers : public ::testing::Test {
+ protected:
+  GuardOfCallers() {
+    Config::Auth config;
+    config.enabled = true;
+    config.api_keys = {{"secret", "ci", "user"}};
+    authenticator_ = *auth::Authenticator::make(config);
+  }
+
+  bool passes(const std::string& path, const std::string& authorization = "") {
+    http::Request request;
+    request.path = path;
+    if (!authorization.empty()) request.headers.add("Authorization", authorization);
+    auto checked = check_caller(authenticator_, "inside", request);
+    EXPECT_TRUE(checked || checked.error().code == Errc::unauthenticated);
+    return checked.ok();
+  }
+
+  auth::Authenticator authenticator_;
+};
+
+TEST_F(GuardOfCallers, OnlyHealthAndMetricsAreForEverybody) {
+  for (const char* path : {"/v1/apps", "/v1/deploy", "/v1/", "/api/whoami", "/mcp", "/mcp/x",
+                           "/internal/sources/x.tar.gz"}) {
+    EXPECT_FALSE(passes(path)) << path;
+    EXPECT_FALSE(passes(path, "Bearer wrong")) << path;
+    EXPECT_TRUE(passes(path, "Bearer secret")) << path;
+  }
+  for (const char* path : {"/healthz", "/readyz", "/metrics", "/", "/mcphail"}) {
+    EXPECT_TRUE(passes(path)) << path;
+  }
+}
+
+TEST_F(GuardOfCallers, TheInstallationItselfMayReadSourcesAndNothingElse) {
+  EXPECT_TRUE(passes("/internal/sources/x.tar.gz", "Bearer inside"));
+  EXPECT_FALSE(passes("/v1/apps", "Bearer inside"));
+}
+
+TEST_F(GuardOfCallers, TwoAnswersToWhoIsCallingAreNone) {
+  http::Request request;
+  request.path = "/v1/apps";
+  request.headers.add("Authorization", "Bearer secret");
+  EXPECT_TRUE(check_caller(authenticator_, "", request));
+  request.headers.add("X-Forwarded-User", "anna");
+  request.headers.add("X-Forwarded-User", "bob");
+  EXPECT_FALSE(check_caller(authenticator_, "", request));
 }
 
 }  // namespace

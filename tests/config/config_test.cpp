@@ -123,7 +123,7 @@ TEST(Config, OfAValueOfTheWrongTypeNamesLineAndKey) {
   EXPECT_EQ(failure("server: [1]"), "line 1: server must be a mapping");
   EXPECT_EQ(failure("pool:\n  size: [1]\n"), "line 2: pool.size must be a single value");
   EXPECT_EQ(failure("pool: {disabled: go-123}"),
-            "line 1: pool.disabled must be a list of templates");
+            "line 1: pool.disabled must be a list of names");
   EXPECT_EQ(failure("- 1\n"), "line 1: must be a mapping of keys to values");
 }
 
@@ -143,18 +143,46 @@ auth:
   enabled: true
   apiKeys: [{key: "env:KEY", name: ci, scopes: [a]}]
   options: {anything: goes}
-storage: {tarball: {backend: s3, s3: {bucket: b}}}
+storage: {local: {basePath: /x}, tarball: {backend: s3}}
 store: {backend: sqlite, sqlite: {path: /x}}
 limits: {maxFileCount: 500}
 gc: {interval: 1h}
 )",
                              &ignored);
   ASSERT_TRUE(config) << config.error().message;
-  EXPECT_EQ(ignored, (std::vector<std::string>{
-                         "server.transport", "server.rateLimit.enabled", "server.rateLimit.burst",
-                         "auth.enabled", "auth.apiKeys", "auth.options", "storage.tarball.backend",
-                         "storage.tarball.s3.bucket", "store.backend", "store.sqlite.path",
-                         "limits.maxFileCount", "gc.interval"}));
+  EXPECT_EQ(ignored,
+            (std::vector<std::string>{"server.transport", "server.rateLimit.enabled",
+                                      "server.rateLimit.burst", "auth.apiKeys.scopes",
+                                      "auth.options", "storage.local.basePath", "store.backend",
+                                      "store.sqlite.path", "limits.maxFileCount", "gc.interval"}));
+}
+
+TEST(Config, SourcesMayBeInABucket) {
+  auto config = parse_config(R"(
+storage:
+  tarball:
+    backend: s3
+    served: {basePath: /d, publicBaseURL: "http://v"}
+    s3: {endpoint: "http://minio:9000", bucket: b, region: r, accessKey: a, secretKey: s,
+         prefix: p/, addressing: host, presignTTL: 1h30m}
+)");
+  ASSERT_TRUE(config) << config.error().message;
+  const Config::Storage& storage = config->storage;
+  EXPECT_EQ(storage.backend, "s3");
+  EXPECT_EQ(storage.served_base_path, "/d");
+  EXPECT_EQ(storage.served_base_url, "http://v");
+  EXPECT_EQ(storage.s3_endpoint, "http://minio:9000");
+  EXPECT_EQ(storage.s3_bucket, "b");
+  EXPECT_EQ(storage.s3_region, "r");
+  EXPECT_EQ(storage.s3_access_key, "a");
+  EXPECT_EQ(storage.s3_secret_key, "s");
+  EXPECT_EQ(storage.s3_prefix, "p/");
+  EXPECT_EQ(storage.s3_addressing, "host");
+  EXPECT_EQ(storage.s3_presign_ttl, std::chrono::minutes(90));
+  EXPECT_EQ(Config().storage.s3_presign_ttl, std::chrono::minutes(15));
+  EXPECT_NE(failure("storage: {tarball: {backend: gcs}}").find("served or s3"), std::string::npos);
+  EXPECT_NE(failure("storage: {tarball: {s3: {presignTTL: 8d}}}").find("duration"),
+            std::string::npos);
 }
 
 TEST(Config, PoolMemoryMayBeAPartOfTheMachine) {
@@ -222,6 +250,67 @@ TEST(Config, EveryKeyIsInTheDocumentation) {
     EXPECT_NE(text.str().find("`" + std::string(key.path) + "`"), std::string::npos) << key.path;
     EXPECT_NE(text.str().find(key.environment), std::string::npos) << key.environment;
   }
+}
+
+TEST(Config, ReadsWhoMayCall) {
+  auto config = parse_config(R"(
+auth:
+  enabled: true
+  mode: oauth
+  trustedProxies: [10.0.0.0/8, "fd00::/8"]
+  apiKeys:
+    - {key: "env:PROXY", name: proxy, role: admin, scopes: [deploy]}
+    - {key: plain, name: ci}
+)");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->auth.enabled);
+  EXPECT_EQ(config->auth.mode, "oauth");
+  EXPECT_EQ(config->auth.trusted_proxies, (std::vector<std::string>{"10.0.0.0/8", "fd00::/8"}));
+  ASSERT_EQ(config->auth.api_keys.size(), 2U);
+  EXPECT_EQ(config->auth.api_keys[0].key, "env:PROXY");
+  EXPECT_EQ(config->auth.api_keys[0].role, "admin");
+  EXPECT_EQ(config->auth.api_keys[1].role, "user");
+}
+
+TEST(Config, SaysWhatIsWrongWithKeys) {
+  EXPECT_EQ(failure("auth: {apiKeys: secret}"), "line 1: auth.apiKeys must be a list of keys");
+  EXPECT_EQ(failure("auth: {apiKeys: [secret]}"),
+            "line 1: auth.apiKeys must be a list of mappings");
+  EXPECT_EQ(failure("auth: {apiKeys: [{token: x}]}"),
+            "line 1: unknown key auth.apiKeys.token; a key has key, name and role");
+  EXPECT_EQ(failure("auth: {apiKeys: [{key: [x]}]}"),
+            "line 1: auth.apiKeys.key must be a single value");
+  EXPECT_EQ(failure("auth: {trustedProxies: 10.0.0.0/8}"),
+            "line 1: auth.trustedProxies must be a list of networks");
+  EXPECT_EQ(failure("auth: {enabled: yes}"), "line 1: auth.enabled must be true or false");
+}
+
+TEST(Config, LooksSecretsUp) {
+  testing::TempDir dir;
+  std::string file = dir.path() + "/key";
+  std::ofstream(file) << "  from-file \n";
+  std::string yaml = dir.path() + "/vibed.yaml";
+  std::ofstream(yaml) << "auth: {enabled: true, apiKeys: [{key: 'env:A', name: a}, {key: 'file:" +
+                             file + "', name: b}, {key: 'c:d', name: c}]}";
+  auto config = load_config(yaml, {{"A", "from-env"}});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->auth.api_keys[0].key, "from-env");
+  EXPECT_EQ(config->auth.api_keys[1].key, "from-file");
+  EXPECT_EQ(config->auth.api_keys[2].key, "c:d");
+
+  auto missing = load_config(yaml, {});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().reason, "bad_config");
+  EXPECT_EQ(missing.error().message, "auth.apiKeys, key \"a\": the variable A is not set");
+}
+
+TEST(Config, AKeyInTheEnvironmentTurnsAuthOn) {
+  auto config = load_config("", {{"VIBED_AUTH_API_KEY", "secret"}});
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->auth.enabled);
+  ASSERT_EQ(config->auth.api_keys.size(), 1U);
+  EXPECT_EQ(config->auth.api_keys[0].name, "env-key");
+  EXPECT_EQ(config->auth.api_keys[0].key, "secret");
 }
 
 }  // namespace

@@ -25,8 +25,9 @@ class EngineTest : public ::testing::Test {
     ASSERT_TRUE(write_file(dir_ / "site/index.html", "<h1>one</h1>", Durability::unsynced));
   }
 
-  Result<std::unique_ptr<Engine>> open(bool keep_apps = false) {
+  Result<std::unique_ptr<Engine>> open(bool keep_apps = false, const Config::Auth& auth = {}) {
     EngineOptions options;
+    options.config.auth = auth;
     options.data = dir_ / "d";
     options.keep_apps = keep_apps;
     options.agent = std::string(VIBED_BINARY_DIR) + "/apps/vibed-agent/vibed-agent";
@@ -68,6 +69,30 @@ TEST_F(EngineTest, AFolderBecomesALiveUrlAndGoesAgain) {
   EXPECT_EQ((*engine)->get("site").error().code, Errc::not_found);
   EXPECT_EQ(visit(app["url"]).status, 404);
   EXPECT_TRUE((*engine)->close());
+}
+
+TEST_F(EngineTest, WithAuthTheApiAsksWhoIsCalling) {
+  Config::Auth auth;
+  auth.enabled = true;
+  EXPECT_EQ(open(false, auth).error().reason, "bad_config") << "no key";
+  auth.api_keys = {{"secret", "ci", "user"}};
+  auto engine = open(false, auth);
+  ASSERT_TRUE(engine) << engine.error().message;
+  fetch::Request request;
+  request.url = (*engine)->api_url() + "/v1/apps";
+  EXPECT_EQ(fetch::make_client()->send(request)->status, 401);
+  request.headers = {{"Authorization", "Bearer secret"}};
+  EXPECT_EQ(fetch::make_client()->send(request)->status, 200);
+}
+
+TEST_F(EngineTest, DoesNotLetTheWholeNetworkIn) {
+  EngineOptions options;
+  options.data = dir_ / "d";
+  options.config.server.http_addr = "0.0.0.0:0";
+  auto engine = Engine::open(options);
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().reason, "bad_config");
+  EXPECT_NE(engine.error().message.find("auth.devInsecure"), std::string::npos);
 }
 
 TEST_F(EngineTest, AppsThatAreKeptServeWhileItIsClosedAndAreAdopted) {
