@@ -20,6 +20,7 @@ run: build ## build, start vibed, deploy an example (or APP=dir), print its URL,
 test: ## set up, build, run every test that CI runs
 	@scripts/setup test
 	@scripts/parts caddy
+	@scripts/parts s3
 	@scripts/test release
 	@scripts/test asan folders base archive http config classifier source app service lifecycle claims
 
@@ -74,9 +75,10 @@ tsan: ## unit tests under ThreadSanitizer
 	@scripts/setup
 	@scripts/test tsan unit
 
-parts: ## build the servers that tests use and Debian lacks into the cache (Caddy 2.11)
+parts: ## build the servers that tests use and Debian lacks into the cache (Caddy 2.11, an S3 server)
 	@scripts/setup
 	@scripts/parts caddy
+	@scripts/parts s3
 
 clean: ## remove what was built; the cache of test servers stays
 	@rm -rf build

@@ -1,0 +1,136 @@
+#include "source/real_s3.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+#include "aws/s3_client.hpp"
+#include "base/files.hpp"
+#include "base/ids.hpp"
+
+namespace vibed::testing {
+namespace {
+
+constexpr const char* kAccess = "testak";
+constexpr const char* kSecret = "testsecret123";
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string program() {
+  if (auto own = variable("VIBED_VERSITYGW"); !own.empty()) return own;
+  std::string cache = variable("VIBED_CACHE");
+  if (cache.empty() && !variable("XDG_CACHE_HOME").empty()) {
+    cache = variable("XDG_CACHE_HOME") + "/vibed";
+  }
+  if (cache.empty()) cache = variable("HOME") + "/.cache/vibed";
+  return cache + "/bin/versitygw-1.8.0";
+}
+
+// A port that was free a moment ago: the server cannot choose its own and say which.
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) std::abort();
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+}  // namespace
+
+RealS3* RealS3::instance(std::string& why) {
+  static std::unique_ptr<RealS3> only;
+  static std::string broken;
+  if (only != nullptr) return only.get();
+  if (broken.empty() && ::access(program().c_str(), X_OK) != 0) {
+    why = "no versitygw in the cache: scripts/parts s3 builds it";
+    return nullptr;
+  }
+  if (!broken.empty()) throw std::runtime_error(broken);
+  std::unique_ptr<RealS3> made(new RealS3(program(), free_port()));
+  broken = made->start();
+  if (!broken.empty()) throw std::runtime_error(broken);
+  only = std::move(made);
+  return only.get();
+}
+
+RealS3::RealS3(std::string program, int port) : program_(std::move(program)), port_(port) {}
+
+RealS3::~RealS3() {
+  if (!process_) return;
+  (void)process_.signal(SIGKILL);
+  (void)process_.reap();
+}
+
+std::string RealS3::start() {
+  const std::string address = "127.0.0.1:" + std::to_string(port_);
+  for (const char* name : {"data", "meta"}) std::filesystem::create_directory(folder_ / name);
+  const std::string log = folder_ / "log";
+  const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  SpawnOptions options;
+  // Its facts go into files beside the objects: not every temporary folder has extended attributes.
+  options.argv = {program_,
+                  "--access",
+                  kAccess,
+                  "--secret",
+                  kSecret,
+                  "--port",
+                  address,
+                  "--health",
+                  "/healthz",
+                  "--virtual-domain",
+                  "s3.localhost:" + std::to_string(port_),
+                  "--quiet",
+                  "posix",
+                  "--sidecar",
+                  folder_ / "meta",
+                  folder_ / "data"};
+  options.stdout_fd = fd;
+  options.stderr_fd = fd;
+  options.death_signal = SIGKILL;
+  auto started = spawn(options);
+  ::close(fd);
+  if (!started) return started.error().message;
+  process_ = *std::move(started);
+  auto http = fetch::make_client();
+  for (int i = 0; i < 500; ++i) {
+    auto answer = http->send({.url = "http://" + address + "/healthz"});
+    if (answer && answer->status == 200) return "";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  auto text = read_file(log, 1'000'000);
+  return "versitygw did not start: " + (text ? *text : "");
+}
+
+S3SourceOptions RealS3::make_bucket(const std::string& addressing) {
+  S3SourceOptions options;
+  options.endpoint = url();
+  options.bucket = "b" + random_hex(6);
+  options.access_key = kAccess;
+  options.secret_key = kSecret;
+  options.addressing = addressing;
+  std::shared_ptr<fetch::Client> http = fetch::make_client();
+  aws::S3Client client(
+      *aws::S3Address::make(options.endpoint, options.bucket, "us-east-1", aws::Addressing::path),
+      {}, http, aws::make_credentials({kAccess, kSecret, ""}, {}, {http.get()}));
+  auto made = client.send({.action = "s3:CreateBucket", .method = "PUT"});
+  if (!made) throw std::runtime_error(made.error().message);
+  return options;
+}
+
+}  // namespace vibed::testing
