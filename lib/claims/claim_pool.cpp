@@ -54,6 +54,7 @@ ClaimSandboxPool::~ClaimSandboxPool() {
     stopping_ = true;
     changed_.notify_all();
   }
+  stop_.request_stop();
   notifier_.subscribe({});
   loop_->stop();
   crew_.stop(false);  // its tasks read the informers, which add nothing to it any more
@@ -85,6 +86,16 @@ Result<std::string> ClaimSandboxPool::pool_of(const std::string& template_name) 
   }
   return make_error("template_missing", "no SandboxWarmPool for template " + template_name +
                                             " in namespace " + options_.space);
+}
+
+// The same for apps: of a template whose sandboxes are known to be good, or not known at all.
+Result<std::string> ClaimSandboxPool::open_pool_of(const std::string& template_name) const {
+  auto pool = pool_of(template_name);
+  if (!pool) return pool;
+  std::lock_guard lock(mutex_);
+  std::string why = validation_.why_closed(template_name);
+  if (!why.empty()) return make_error("template_unavailable", std::move(why));
+  return pool;
 }
 
 Result<Sandbox> ClaimSandboxPool::claim(const SandboxRequest& request) {
@@ -151,7 +162,7 @@ Result<Json> ClaimSandboxPool::give(const Claim& spare, const SandboxRequest& re
 // Gives the app a spare, or a claim of its own when there is none left to take.
 Result<Json> ClaimSandboxPool::take(const Choice& choice, const SandboxRequest& request,
                                     std::string& taken) {
-  auto pool = pool_of(request.template_name);
+  auto pool = open_pool_of(request.template_name);
   if (!pool) return std::move(pool).error();
   std::vector<std::string> spares = choice.candidates;
   if (choice.what == Choice::What::take) spares.insert(spares.begin(), choice.claim);
@@ -285,6 +296,9 @@ std::vector<TemplateStatus> ClaimSandboxPool::templates() {
   }
   std::lock_guard lock(mutex_);
   for (TemplateStatus& status : result) {
+    if (status.available) status.message = validation_.why_closed(status.name);
+    status.available = status.message.empty();
+    status.runtime_version = validation_.runtime_version(status.name);
     for (const auto& [name, entry] : entries_) {
       if (entry.claim.template_name != status.name) continue;
       if (entry.claim.assigned()) ++status.claimed;

@@ -22,6 +22,7 @@ struct ClaimPoolOptions {
   std::chrono::milliseconds expose_timeout{10'000};
   std::chrono::seconds bind_timeout{120};  // after which a claim that is not ready has failed
   int agent_port = 0;                      // 0: kAgentPort; others for tests
+  bool validate = true;                    // agents of spares are asked whether their image will do
 };
 
 // A pool whose work can be stopped while its sandboxes run on.
@@ -37,7 +38,8 @@ class ClaimPool : public SandboxPool {
 
 // Begins to list and watch. Claims of earlier processes are found by their labels; what runs in
 // their sandboxes is asked of the agents. `client` and `sources` outlive it. Of all processes of an
-// installation only the one that leads may have one: spares are counted, not shared.
+// installation only the one that leads may have one: spares are counted, not shared. What is said
+// against the image of a spare (validation.hpp) closes its template until another one says better.
 //
 // Beyond what SandboxPool says: a claim finds `template_missing` where no SandboxWarmPool has that
 // name or label; a full quota is pool_exhausted. A pod that was replaced, or whose agent no longer

@@ -14,11 +14,6 @@ bool older(const std::string& version, const std::string& than) {
   return a && b && *a < *b;
 }
 
-std::string host_of(const std::string& address, int port) {
-  bool six = address.find(':') != std::string::npos;
-  return (six ? "[" + address + "]" : address) + ":" + std::to_string(port);
-}
-
 }  // namespace
 
 void ClaimSandboxPool::start() {
@@ -112,6 +107,10 @@ Entry* ClaimSandboxPool::put(const Json& object) {
   }
   if (moved && entry.watch) move(entry);
   settle(entry);
+  if (entry.claim.spare && entry.claim.stage == Stage::ready && !entry.asked && options_.validate) {
+    entry.asked = true;
+    crew_.add([this, name = entry.claim.name] { validate(name, 1); });
+  }
   if (entry.claim.assigned())
     notifier_.changed(entry.claim.app);
   else
@@ -153,11 +152,17 @@ void ClaimSandboxPool::settle(Entry& entry) {
   }
 }
 
+std::string ClaimSandboxPool::agent_host(const Claim& claim) const {
+  const std::string& address = claim.address;
+  bool six = address.find(':') != std::string::npos;
+  int port = options_.agent_port != 0 ? options_.agent_port : kAgentPort;
+  return (six ? "[" + address + "]" : address) + ":" + std::to_string(port);
+}
+
 void ClaimSandboxPool::hear(Entry& entry) {
   if (entry.watch) return;
   sandbox::AgentAddress address;
-  address.host =
-      host_of(entry.claim.address, options_.agent_port != 0 ? options_.agent_port : kAgentPort);
+  address.host = agent_host(entry.claim);
   address.token = agent_token(options_.install_secret, entry.claim.uid);
   entry.watch = std::make_shared<AgentWatch>(
       *loop_, crew_, std::move(address),

@@ -32,7 +32,11 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
   auto source = sources_.open(injection.source);
   if (!source)
     return fail(id, "InjectFailed", "the source cannot be read: " + source.error().message);
-  auto done = sandbox::agent_inject(*agents_, agent, generation, injection, **source);
+  auto done =
+      sandbox::agent_inject(*agents_, agent, generation, injection, **source, stop_.get_token());
+  if (!done && done.error().code == Errc::cancelled) return;  // another process goes on
+  // The controller before us was about to; what comes of it the agent tells.
+  if (!done && done.error().code == Errc::conflict) return;
   if (done) {
     std::lock_guard lock(mutex_);
     if (Entry* entry = find(id); entry != nullptr && !entry->injected) {
@@ -196,6 +200,18 @@ void ClaimSandboxPool::tend() {
     for (auto& [name, count] : wanted)
       count = std::min(count, demand_[name].wanted(options_.spares, now()));
     plan = plan_spares(claims(), wanted, now(), options_.spares);
+    // Of a template that is closed one is made at a time, to be asked.
+    for (auto at = plan.create.begin(); at != plan.create.end();) {
+      const Time again = validation_.ask_again_at(at->first);
+      const bool closed = !validation_.why_closed(at->first).empty();
+      if (closed && now() < again) {
+        if (!plan.next || again < *plan.next) plan.next = again;
+        at = plan.create.erase(at);
+        continue;
+      }
+      if (closed) at->second = 1;
+      ++at;
+    }
     for (const std::string& name : plan.remove) drop(name);
   }
   carry_out(plan);

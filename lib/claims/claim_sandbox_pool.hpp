@@ -17,6 +17,7 @@
 #include "claims/claim.hpp"
 #include "claims/claim_pool.hpp"
 #include "claims/manifests.hpp"
+#include "claims/validation.hpp"
 #include "control/informer.hpp"
 #include "fetch/fetch.hpp"
 #include "sandbox/notifier.hpp"
@@ -32,6 +33,7 @@ struct Entry {
   bool injecting = false;  // begun, by this process
   bool injected = false;   // its agent has said so
   bool taking = false;     // a spare that is being given to an app
+  bool asked = false;      // a spare whose agent is, or was, asked what it is
   // Of the watch: the one last heard of, and the one when the injection was over.
   std::uint64_t connection = 0;
   std::uint64_t injected_on = 0;
@@ -74,12 +76,14 @@ class ClaimSandboxPool final : public ClaimPool {
   void put_service(const kube::Json& object);
   std::vector<Claim> claims() const;
   bool exposed(const Entry& entry) const;
+  std::string agent_host(const Claim& claim) const;  // no lock needed
 
   // Without it.
   template <class Predicate>
   std::vector<Sandbox> select(Predicate wanted);
   Result<Sandbox> claim_anew(const Choice& choice, const SandboxRequest& request);
   Result<std::string> pool_of(const std::string& template_name) const;
+  Result<std::string> open_pool_of(const std::string& template_name) const;
   Result<kube::Json> give(const Claim& spare, const SandboxRequest& request);
   Result<kube::Json> take(const Choice& choice, const SandboxRequest& request, std::string& taken);
   void on_claim(const control::Change& change);
@@ -97,6 +101,9 @@ class ClaimSandboxPool final : public ClaimPool {
   void schedule_tending(std::chrono::milliseconds delay);
   void tend();
   void carry_out(const SparePlan& plan);
+  void validate(const std::string& name, int attempt);
+  void note_validation(const std::string& name, const std::string& why,
+                       const std::string& runtime_version);
 
   kube::Client& client_;
   SourceStore& sources_;
@@ -112,9 +119,11 @@ class ClaimSandboxPool final : public ClaimPool {
   std::map<std::string, std::int64_t> hits_;    // by template; the same
   std::map<std::string, std::int64_t> misses_;
   std::map<std::string, Demand> demand_;  // the same
+  Validation validation_;                 // the same
   bool tending_ = true;                   // not before start() is through; the same
   bool tend_again_ = false;
   bool stopping_ = false;
+  std::stop_source stop_;  // of calls to agents
   sandbox::Notifier notifier_;
   std::unique_ptr<sandbox::EventLoop> loop_;
   sandbox::WorkCrew crew_;

@@ -22,6 +22,8 @@ struct Call {
   std::chrono::milliseconds timeout{30'000};
   int attempts = 10;  // 1: the caller repeats it himself
   std::stop_token stop = {};
+  // Asked at the last moment before each attempt, if set; false ends the call with `cancelled`.
+  std::function<bool()> may_send = {};
 };
 
 struct ListOptions {

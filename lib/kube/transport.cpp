@@ -76,6 +76,7 @@ Result<fetch::Response> Transport::attempt(const ApiRequest& request, const Pass
   out.tls = pass.tls;
   out.proxy = access_.proxy;
   out.repeatable = request.twice == Twice::same;
+  if (call.may_send && !call.may_send()) return Error{Errc::cancelled, "no longer wanted"};
   const auto from = Steady::now();
   auto answer = http_->send(out);
   if (observe_) {
@@ -98,7 +99,7 @@ Result<fetch::Response> Transport::send_once(const ApiRequest& request, const Ca
 Result<fetch::Response> Transport::send(const ApiRequest& request, const Call& call) {
   const Budget budget(call.timeout);
   for (Failure failure{.most = call.attempts, .twice = request.twice};; ++failure.number) {
-    auto answer = send_once(request, {budget.left(), 1, call.stop});
+    auto answer = send_once(request, {budget.left(), 1, call.stop, call.may_send});
     if (answer && is_good(answer->status)) return answer;
     failure.status = answer ? answer->status : 0;
     failure.retry_after.reset();

@@ -72,9 +72,16 @@ struct Metrics::State {
   Family<Counter>& claims = counters(
       registry, "vibed_pool_claims_total",
       "Claims of sandboxes: a hit found a warm one, a miss had to wait until one had booted");
+  Family<Gauge>& validation =
+      gauges(registry, "vibed_template_validation", "Templates by what their agents answered");
+  Family<Gauge>& leading =
+      gauges(registry, "vibed_controller_leading", "Whether this controller may act");
+  Family<Counter>& cluster_requests =
+      counters(registry, "vibed_cluster_requests_total", "Requests to the API server");
   std::mutex mutex;
-  std::vector<Gauge*> app_gauges;   // guarded by mutex
-  std::vector<Gauge*> pool_gauges;  // guarded by mutex
+  std::vector<Gauge*> app_gauges;       // guarded by mutex
+  std::vector<Gauge*> pool_gauges;      // guarded by mutex
+  std::vector<Gauge*> template_gauges;  // guarded by mutex
 };
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
@@ -130,6 +137,27 @@ void Metrics::set_claims(const std::string& template_name, std::int64_t hits, st
     Counter& counter = state_->claims.Add({{"template", template_name}, {"result", result}});
     counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
   }
+}
+
+void Metrics::set_templates(const std::map<std::string, bool>& valid) {
+  std::lock_guard lock(state_->mutex);
+  for (Gauge* gauge : state_->template_gauges) state_->validation.Remove(gauge);
+  state_->template_gauges.clear();
+  for (const auto& [name, good] : valid) {
+    prometheus::Labels labels{{"template", name}, {"result", good ? "valid" : "invalid"}};
+    state_->template_gauges.push_back(&state_->validation.Add(labels));
+    state_->template_gauges.back()->Set(1);
+  }
+}
+
+// Made when it is first told: only a controller has one.
+void Metrics::set_leading(bool leads) { state_->leading.Add({}).Set(leads ? 1 : 0); }
+
+void Metrics::count_cluster_request(const std::string& verb, const std::string& resource,
+                                    int status) {
+  prometheus::Labels labels{
+      {"verb", verb}, {"resource", resource}, {"status", std::to_string(status)}};
+  state_->cluster_requests.Add(labels).Increment();
 }
 
 std::string Metrics::text() {

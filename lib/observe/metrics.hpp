@@ -43,6 +43,13 @@ class Metrics {
   void set_pool(const std::vector<PoolCount>& counts);
   // vibed_pool_claims_total{template,result}: how many there have been, never fewer than before.
   void set_claims(const std::string& template_name, std::int64_t hits, std::int64_t misses);
+  // vibed_template_validation{template,result}, result "valid" or "invalid": these and no others.
+  void set_templates(const std::map<std::string, bool>& valid);
+  // vibed_controller_leading: 1 or 0
+  void set_leading(bool leads);
+  // vibed_cluster_requests_total{verb,resource,status}: requests to the API server, watches
+  // included. `status` 0: no answer came.
+  void count_cluster_request(const std::string& verb, const std::string& resource, int status);
 
   // Everything there is, with the process's own figures read now.
   std::string text();

@@ -178,7 +178,7 @@ Result<Fd> open_agent_events(const AgentAddress& agent, std::chrono::millisecond
 }
 
 Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
-                    const Injection& injection, ByteSource& source) {
+                    const Injection& injection, ByteSource& source, std::stop_token stop) {
   Json about = {{"token", agent.token}, {"generation", generation}, {"env", Json::object()}};
   if (!injection.entrypoint.empty()) about["entrypoint"] = injection.entrypoint;
   for (const EnvVar& variable : injection.env) about["env"][variable.name] = variable.value;
@@ -192,8 +192,10 @@ Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64
   JoinedSource joined(brief ? std::string_view() : text, source);
   request.body_source = &joined;
   request.timeout = kInjectTimeout;
+  request.stop = std::move(stop);
   auto response = client.send(request);
   if (!response) return std::move(response).error().during("inject");
+  if (response->status == 409) return Error{Errc::conflict, error_of(*response)};
   if (response->status != 200) return Error{Errc::unavailable, error_of(*response)};
   return success();
 }

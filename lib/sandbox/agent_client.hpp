@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -41,8 +42,9 @@ Result<Fd> open_agent_events(const AgentAddress& agent, std::chrono::millisecond
 void apply_agent_event(Sandbox& sandbox, const AgentEvent& event);
 
 // Sends the source into the sandbox and returns when the agent has taken it and started the app.
+// `conflict`: it has had a source already.
 Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
-                    const Injection& injection, ByteSource& source);
+                    const Injection& injection, ByteSource& source, std::stop_token stop = {});
 
 // The relay takes no new connection when this returns; how many are still open.
 Result<int> agent_drain(fetch::Client& client, const AgentAddress& agent,

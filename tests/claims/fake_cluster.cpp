@@ -125,12 +125,21 @@ void FakeCluster::run(const std::stop_token& stop) {
   }
 }
 
-Process FakeCluster::start_agent(const std::string& address) const {
+void FakeCluster::set_agent_info(const std::string& json) {
+  std::lock_guard lock(info_mutex_);
+  info_ = json;
+}
+
+Process FakeCluster::start_agent(const std::string& address) {
   Fd control = listen_on(address, agent_port_);
   Fd relay = listen_on(address, 0);
   SpawnOptions options;
   options.argv = {"/usr/bin/python3", VIBED_SOURCE_DIR "/tests/sandbox/fake_agent.py"};
   options.env = {"PATH=/usr/bin:/bin", "VIBED_AGENT_CONTROL_FD=3", "VIBED_AGENT_RELAY_FD=4"};
+  {
+    std::lock_guard lock(info_mutex_);
+    options.env->push_back("FAKE_AGENT_INFO=" + info_);
+  }
   options.stderr_fd = 2;
   options.fds = {{control.get(), 3}, {relay.get(), 4}};
   auto process = spawn(options);

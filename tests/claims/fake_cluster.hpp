@@ -33,6 +33,8 @@ class FakeCluster {
 
   // Claims stay unbound as long as it is true.
   void hold(bool hold);
+  // What agents from now on say of themselves beyond the usual, as members of a JSON object.
+  void set_agent_info(const std::string& json);
   // The address that the next pod gets although nobody listens there.
   void next_pod_is_deaf() { deaf_ = true; }
   // Ends the agent of a claim's pod, as if its container had ended; `fails`: and says so.
@@ -58,7 +60,7 @@ class FakeCluster {
   void set_slices();
   void write_slice(const kube::Json& service, const kube::Json& endpoints);
   void write_status(const std::string& claim, const kube::Json& status);
-  Process start_agent(const std::string& address) const;
+  Process start_agent(const std::string& address);
 
   testing::FakeApi api_;
   std::unique_ptr<kube::Client> client_;
@@ -70,6 +72,8 @@ class FakeCluster {
   bool hold_ = false;                // the same
   std::map<std::string, Pod> pods_;  // by claim; the same
   int last_ = 0;
+  std::mutex info_mutex_;
+  std::string info_ = "{}";  // guarded by info_mutex_
   std::unique_ptr<control::Informer> claims_;
   std::unique_ptr<control::Informer> services_;
   std::jthread worker_;

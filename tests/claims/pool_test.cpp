@@ -48,6 +48,20 @@ class ClaimWorld final : public sandbox::World {
   std::string source(const std::string&, const std::string& way) override { return way; }
   void kill(const std::string& id) override { cluster.kill_pod(id, true); }
 
+  void set_spares(int spares) {
+    wanted_.spares = spares;
+    open();
+  }
+
+  // The pool tells nobody of its spares and templates.
+  static bool until(const std::function<bool()>& true_now) {
+    for (int i = 0; i < 2000; ++i) {
+      if (true_now()) return true;
+      std::this_thread::sleep_for(20ms);
+    }
+    return false;
+  }
+
   // Waits until that many spares are ready; the pool tells nobody of them.
   void wait_for_spares(int count) {
     for (int i = 0; i < 2000; ++i) {
@@ -247,6 +261,29 @@ TEST_F(ClaimPoolTest, TheServiceFollowsTheExposedSandboxAndThenNobody) {
     EXPECT_TRUE(cluster().claim(id).is_null()) << id;
   }
   EXPECT_FALSE(service()["spec"]["selector"].contains(kClaimUidLabel));
+}
+
+TEST_F(ClaimPoolTest, ABadImageClosesItsTemplateAndAGoodOneOpensItAgain) {
+  world_ = std::make_unique<ClaimWorld>(ClaimWorldOptions{.spares = 0});
+  cluster().set_agent_info(R"({"agentContract": "1"})");
+  world_->set_spares(1);
+  auto status = [&] {
+    for (TemplateStatus& each : pool().templates())
+      if (each.name == "python-313") return each;
+    return TemplateStatus{};
+  };
+  ASSERT_TRUE(world_->until([&] { return !status().available; }));
+  EXPECT_NE(status().message.find("contract 1"), std::string::npos) << status().message;
+  auto claimed = pool().claim(request());
+  ASSERT_FALSE(claimed);
+  EXPECT_EQ(claimed.error().reason, "template_unavailable");
+  EXPECT_EQ(claimed.error().message, status().message);
+  cluster().set_agent_info("{}");
+  ASSERT_TRUE(world_->until([&] { return status().available; })) << status().message;
+  EXPECT_EQ(status().runtime_version, "Python 3.13.0");
+  claimed = pool().claim(request());
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  EXPECT_TRUE(world_->until([&] { return cluster().count_claims() == 2; })) << "bad ones are left";
 }
 
 TEST_F(ClaimPoolTest, AShortSecretIsRefused) {

@@ -60,6 +60,11 @@ kube::Access FakeApi::access() const {
   return access;
 }
 
+void FakeApi::heal() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+}
+
 bool FakeApi::take_fault(const http::Request& request, Fault& fault) {
   for (auto at = faults_.begin(); at != faults_.end(); ++at) {
     if (!at->method.empty() && at->method != request.method) continue;

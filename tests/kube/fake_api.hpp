@@ -46,6 +46,7 @@ class FakeApi {
   void accept_tokens(std::vector<std::string> tokens);
 
   void inject(Fault fault);
+  void heal();  // no more faults
   // Runs before each request is looked at; may block, which delays it.
   void before_each(std::function<void(const http::Request&)> hook);
 

@@ -76,6 +76,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return whole
 
     def do_GET(self):
+        if self.path == "/info":
+            info = {"language": "python", "agentContract": "2", "runtimeProbe": "python3 -V",
+                    "runtimeProbeOK": True, "runtimeProbeOutput": "Python 3.13.0"}
+            self.answer(200, {**info, **json.loads(os.environ.get("FAKE_AGENT_INFO", "{}"))})
+            return
         if not self.allowed():
             return
         if self.path == "/events":

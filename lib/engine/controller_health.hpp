@@ -1,0 +1,39 @@
+// What a controller tells of itself: readiness and metrics.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/api.hpp"
+#include "http/router.hpp"
+#include "observe/metrics.hpp"
+#include "vibed/app_store.hpp"
+#include "vibed/sandbox_pool.hpp"
+
+namespace vibed {
+
+// A controller at one moment.
+struct ControllerView {
+  bool leads = false;
+  std::string leader = {};   // who leads, if anybody is known to
+  bool acts = false;         // leads, and knows what is in the cluster
+  std::string trouble = {};  // why it leads and does not act
+  // For how long nothing was heard of the cluster; nothing while it is.
+  std::optional<std::chrono::seconds> records_deaf = {};
+  std::optional<std::chrono::seconds> claims_deaf = {};
+};
+
+// Whose turn it is not is ready: it would take over at once. Pure.
+std::vector<api::Component> controller_components(const ControllerView& view,
+                                                  std::chrono::seconds deaf_after);
+
+// /healthz and /readyz.
+http::Router make_probe_router(std::function<std::vector<api::Component>()> components);
+
+// Puts what store and pool know now into `metrics`.
+void measure(AppStore& apps, SandboxPool& pool, observe::Metrics& metrics);
+
+}  // namespace vibed
