@@ -69,12 +69,35 @@ RealS3* RealS3::instance(std::string& why) {
   return only.get();
 }
 
+std::unique_ptr<RealS3> RealS3::with_tls(const Authority& authority, std::string& why) {
+  if (instance(why) == nullptr) return nullptr;
+  std::unique_ptr<RealS3> made(new RealS3(program(), free_port()));
+  made->speak_tls(authority);
+  if (std::string broken = made->start(); !broken.empty()) throw std::runtime_error(broken);
+  return made;
+}
+
 RealS3::RealS3(std::string program, int port) : program_(std::move(program)), port_(port) {}
 
 RealS3::~RealS3() {
   if (!process_) return;
   (void)process_.signal(SIGKILL);
   (void)process_.reap();
+}
+
+void RealS3::speak_tls(const Authority& authority) {
+  const KeyPair pair = authority.issue("s3.localhost");
+  authorities_ = authority.certificate();
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {folder_ / "cert.pem", pair.certificate},
+      {folder_ / "key.pem", pair.key},
+      {authorities_file(), authorities_}};
+  for (const auto& [path, text] : files) {
+    if (auto ok = write_file(path, text, Durability::unsynced, 0600); !ok) {
+      throw std::runtime_error(ok.error().message);
+    }
+  }
+  tls_ = {"--cert", files[0].first, "--key", files[1].first};
 }
 
 std::string RealS3::start() {
@@ -100,6 +123,7 @@ std::string RealS3::start() {
                   "--sidecar",
                   folder_ / "meta",
                   folder_ / "data"};
+  options.argv.insert(options.argv.begin() + 1, tls_.begin(), tls_.end());
   options.stdout_fd = fd;
   options.stderr_fd = fd;
   options.death_signal = SIGKILL;
@@ -109,7 +133,9 @@ std::string RealS3::start() {
   process_ = *std::move(started);
   auto http = fetch::make_client();
   for (int i = 0; i < 500; ++i) {
-    auto answer = http->send({.url = "http://" + address + "/healthz"});
+    fetch::Request look{.url = url() + "/healthz"};
+    look.tls = std::make_shared<const fetch::Tls>(fetch::Tls{.authorities = authorities_});
+    auto answer = http->send(look);
     if (answer && answer->status == 200) return "";
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
@@ -124,10 +150,13 @@ S3SourceOptions RealS3::make_bucket(const std::string& addressing) {
   options.access_key = kAccess;
   options.secret_key = kSecret;
   options.addressing = addressing;
+  if (!authorities_.empty()) options.environment["AWS_CA_BUNDLE"] = authorities_file();
   std::shared_ptr<fetch::Client> http = fetch::make_client();
+  aws::S3ClientOptions how;
+  how.tls = std::make_shared<const fetch::Tls>(fetch::Tls{.authorities = authorities_});
   aws::S3Client client(
       *aws::S3Address::make(options.endpoint, options.bucket, "us-east-1", aws::Addressing::path),
-      {}, http, aws::make_credentials({kAccess, kSecret, ""}, {}, {http.get()}));
+      how, http, aws::make_credentials({kAccess, kSecret, ""}, {}, {http.get()}));
   auto made = client.send({.action = "s3:CreateBucket", .method = "PUT"});
   if (!made) throw std::runtime_error(made.error().message);
   return options;

@@ -6,6 +6,7 @@
 #include "aws/s3_client.hpp"
 #include "base/ids.hpp"
 #include "fetch/fetch.hpp"
+#include "http/download.hpp"
 #include "source/real_s3.hpp"
 #include "source/s3_object.hpp"
 #include "source/s3_source_store.hpp"
@@ -125,6 +126,41 @@ TEST_F(RealS3Store, TheBucketMayBeInTheHost) {
   const std::string url = *by_host->url(stored->key, 60s);
   EXPECT_TRUE(url.starts_with("http://" + options_.bucket + ".s3.localhost:")) << url;
   EXPECT_EQ(pull(url)->body, "hello");
+}
+
+TEST_F(RealS3Store, OverTlsItIsReadByTheClientThatAgentsPullWith) {
+  testing::Authority authority;
+  std::string why;
+  auto server = RealS3::with_tls(authority, why);
+  ASSERT_NE(server, nullptr) << why;
+  options_ = server->make_bucket();
+  auto store = open();
+  const std::string bytes = many_bytes(300'000);
+  auto stored = put(*store, bytes);
+  ASSERT_TRUE(stored) << stored.error().message;
+  const std::string url = *store->url(stored->key, 60s);
+  EXPECT_TRUE(url.starts_with("https://")) << url;
+  testing::TempDir spool;
+  http::DownloadOptions how{.spool_directory = spool.path(),
+                            .authorities = server->authorities_file()};
+  auto pulled = http::download(url, how);
+  ASSERT_TRUE(pulled) << pulled.error().message;
+  EXPECT_EQ(*read_all(*make_file_range_source(pulled->file.get(), 0, pulled->size), kMiB), bytes);
+  ASSERT_TRUE(store->remove(stored->key));
+  auto gone = http::download(url, how);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, Errc::not_found) << gone.error().message;
+
+  S3SourceOptions stranger = options_;
+  stranger.environment.clear();
+  S3Tuning once;
+  once.attempts = 1;
+  auto unknown = open_s3_source_store(stranger, once);
+  ASSERT_TRUE(unknown) << unknown.error().message;
+  auto list = (*unknown)->list();
+  ASSERT_FALSE(list) << "nobody vouches for the server";
+  EXPECT_EQ(list.error().reason, "storage_unavailable");
+  EXPECT_NE(list.error().message.find("certificate"), std::string::npos) << list.error().message;
 }
 
 TEST_F(RealS3Store, AMachineWhoseClockIsAnHourOffWorks) {
