@@ -84,13 +84,23 @@ Status fill_numbers(const Invocation& invocation, ControllerOptions& options) {
   return success();
 }
 
+// From the bucket that the configuration names; else they are fetched from the API.
+Status fill_sources(const Invocation& invocation, ControllerOptions& options) {
+  options.source_url = source_url(invocation);
+  if (invocation.config.storage.backend != "s3") return success();
+  auto sources = open_configured_source_store(invocation.config, invocation.environment, "");
+  if (!sources) return std::move(sources).error().during("open the sources");
+  options.sources = *std::move(sources);
+  return success();
+}
+
 Status run(const Invocation& invocation) {
   ControllerOptions options;
   options.cluster = cluster_of(invocation);
   auto secret = install_secret(invocation);
   if (!secret) return std::move(secret).error();
   options.install_secret = *std::move(secret);
-  options.source_url = source_url(invocation);
+  if (Status filled = fill_sources(invocation, options); !filled) return filled;
   options.pool_namespace =
       invocation.text("pool-namespace", invocation.config.deployment.apps_namespace);
   options.domain = invocation.text("vibed-domain", options.domain);
