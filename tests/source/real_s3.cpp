@@ -77,6 +77,14 @@ std::unique_ptr<RealS3> RealS3::with_tls(const Authority& authority, std::string
   return made;
 }
 
+std::unique_ptr<RealS3> RealS3::with_data(const std::string& data, std::string& why) {
+  if (instance(why) == nullptr) return nullptr;
+  std::unique_ptr<RealS3> made(new RealS3(program(), free_port()));
+  made->data_ = data;
+  if (std::string broken = made->start(); !broken.empty()) throw std::runtime_error(broken);
+  return made;
+}
+
 RealS3::RealS3(std::string program, int port) : program_(std::move(program)), port_(port) {}
 
 RealS3::~RealS3() {
@@ -122,7 +130,7 @@ std::string RealS3::start() {
                   "posix",
                   "--sidecar",
                   folder_ / "meta",
-                  folder_ / "data"};
+                  data_};
   options.argv.insert(options.argv.begin() + 1, tls_.begin(), tls_.end());
   options.stdout_fd = fd;
   options.stderr_fd = fd;

@@ -19,6 +19,8 @@ class RealS3 {
   static RealS3* instance(std::string& why);
   // Another one, that speaks TLS with a certificate of `authority` for 127.0.0.1.
   static std::unique_ptr<RealS3> with_tls(const Authority& authority, std::string& why);
+  // Another one, that keeps its objects in the folder `data`. It ends with the calling thread.
+  static std::unique_ptr<RealS3> with_data(const std::string& data, std::string& why);
   ~RealS3();
 
   // A new, empty bucket, as its owner has it; "host" addressing works too.
@@ -42,6 +44,7 @@ class RealS3 {
   TempDir folder_;
   std::string authorities_;  // PEM; empty: plain HTTP
   std::vector<std::string> tls_;
+  std::string data_ = folder_ / "data";
   Process process_;
 };
 

@@ -10,6 +10,7 @@
 #include "source/real_s3.hpp"
 #include "source/s3_object.hpp"
 #include "source/s3_source_store.hpp"
+#include "support/small_disk.hpp"
 
 namespace vibed {
 namespace {
@@ -185,6 +186,24 @@ TEST_F(RealS3Store, WhatIsWrongIsSaid) {
   options = options_;
   options.bucket = "absent";
   EXPECT_EQ(open_s3_source_store(options).error().reason, "storage_missing");
+}
+
+TEST_F(RealS3Store, AFullDiskBehindTheBucketIsStorageFullAndLeavesNothing) {
+  testing::TempDir dir;
+  const bool mounted = testing::with_small_disk(dir.path(), [&] {
+    std::string why;
+    auto server = RealS3::with_data(dir.path(), why);
+    ASSERT_NE(server, nullptr) << why;
+    options_ = server->make_bucket();
+    auto store = open();
+    EXPECT_TRUE(put(*store, std::string(300'000, 'x')));
+    auto large = put(*store, std::string(2'000'000, 'x'));
+    ASSERT_FALSE(large);
+    EXPECT_EQ(large.error().reason, "storage_full") << large.error().message;
+    EXPECT_EQ(store->list()->size(), 1u);
+    EXPECT_TRUE(put(*store, std::string(300'000, 'y'))) << "the space is free again";
+  });
+  if (!mounted) GTEST_SKIP() << "only root can mount a small disk";
 }
 
 TEST_F(RealS3Store, TwoInstallationsInOneBucketDoNotSeeEachOther) {

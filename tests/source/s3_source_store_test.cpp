@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/ids.hpp"
 #include "base/time.hpp"
@@ -41,6 +42,42 @@ TEST(S3SourceStore, ALargeOneGoesInPartsAndComesInPieces) {
     EXPECT_EQ(s3.count("POST uploads"), size > kPart ? 1 : 0) << size;
     EXPECT_EQ(s3.uploads(), Log{});
   }
+}
+
+// Gives bytes, and notes how far ahead of what has arrived it was read.
+class CountingSource final : public ByteSource {
+ public:
+  CountingSource(std::size_t size, std::function<std::size_t()> arrived)
+      : size_(size), arrived_(std::move(arrived)) {}
+
+  Result<std::size_t> read(std::span<char> buffer) override {
+    const std::size_t count = std::min({buffer.size(), size_ - given_, std::size_t{100}});
+    std::fill_n(buffer.begin(), count, 'x');
+    given_ += count;
+    most_ahead_ = std::max(most_ahead_, given_ - arrived_());
+    return count;
+  }
+  std::size_t most_ahead() const { return most_ahead_; }
+
+ private:
+  const std::size_t size_;
+  const std::function<std::size_t()> arrived_;
+  std::size_t given_ = 0;
+  std::size_t most_ahead_ = 0;
+};
+
+TEST(S3SourceStore, OfALargeSourceTwoPartsAreInMemory) {
+  S3Double s3;
+  auto store = open(s3.options());
+  CountingSource source(20 * kPart, [&] {
+    std::size_t parts = 0;
+    while (s3.count("PUT part " + std::to_string(parts + 1)) > 0) ++parts;
+    return parts * kPart;
+  });
+  auto stored = store->put("app", 1, source);
+  ASSERT_TRUE(stored) << stored.error().message;
+  EXPECT_EQ(stored->size, 20 * kPart);
+  EXPECT_EQ(source.most_ahead(), 2 * kPart);
 }
 
 TEST(S3SourceStore, ABusyStoreIsAskedAgain) {
