@@ -28,7 +28,8 @@ const std::map<std::string, std::string> kHome = {
     {"result", "base"},   {"export", "base"},          {"version", "base"},
     {"stream", "base"},   {"source_store", "source"},  {"app_store", "app"},
     {"agent", "plan"},    {"sandbox_pool", "sandbox"}, {"route_table", "route"},
-    {"doctor", "engine"}, {"cluster", "engine"},       {"controller", "engine"}};
+    {"doctor", "engine"}, {"cluster", "engine"},       {"controller", "engine"},
+    {"server", "engine"}};
 
 // A third-party header appears in one folder of lib/ only.
 const std::vector<std::pair<std::string, std::string>> kRooms = {

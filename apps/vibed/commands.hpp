@@ -6,6 +6,7 @@
 namespace vibed::cli {
 
 Command up_command();
+Command serve_command();
 Command deploy_command();
 Command ls_command();
 Command logs_command();

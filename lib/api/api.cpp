@@ -27,7 +27,7 @@ http::ServerOptions make_api_server_options(observe::Metrics& metrics, const Api
   server.guard = [options](const http::Request& request) {
     auto allowed = check_host(request, options.hosts, options.any_host);
     if (allowed) {
-      allowed = check_caller(options.authenticator, options.internal_token, request);
+      allowed = check_caller(options.authenticator, request);
     }
     if (allowed) return std::unique_ptr<http::Response>();
     auto refusal = std::make_unique<http::Response>(http::error_response(allowed.error()));

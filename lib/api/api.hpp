@@ -31,8 +31,6 @@ struct ApiOptions {
   std::function<std::vector<Component>()> components = {};
   SourceStore* sources = nullptr;          // served at /internal/sources/; null: not served
   auth::Authenticator authenticator = {};  // everybody is admin unless it says otherwise
-  // What the rest of this installation shows for sources, besides callers; empty: it need not.
-  std::string internal_token = {};
   // "host" or "host:port" by which this API may be called besides its own loopback addresses.
   std::vector<std::string> hosts = {};
   bool any_host = false;  // by whatever name: callers show who they are, or all are meant

@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "base/error_codes.hpp"
-#include "base/ids.hpp"
 
 namespace vibed::api {
 namespace {
@@ -78,16 +77,13 @@ Result<Caller> caller_of(const auth::Authenticator& authenticator, const http::R
                                      .peer = request.peer});
 }
 
-Status check_caller(const auth::Authenticator& authenticator, const std::string& internal_token,
-                    const http::Request& request) {
-  bool source = request.path.starts_with("/internal/sources/");
-  bool internal = source || request.path.starts_with("/v1/") || request.path.starts_with("/api/") ||
-                  request.path == "/mcp" || request.path.starts_with("/mcp/");
-  if (!internal || !authenticator.enabled()) return success();
-  if (source && !internal_token.empty() &&
-      equal_constant_time(request.headers.get("Authorization"), "Bearer " + internal_token)) {
-    return success();
-  }
+Status check_caller(const auth::Authenticator& authenticator, const http::Request& request) {
+  constexpr std::array<std::string_view, 3> kFolders = {"/v1/", "/api/", "/mcp/"};
+  bool internal = request.path == "/mcp" ||
+                  std::any_of(kFolders.begin(), kFolders.end(), [&](std::string_view folder) {
+                    return request.path.starts_with(folder);
+                  });
+  if (!internal) return success();
   auto caller = caller_of(authenticator, request);
   if (!caller) return std::move(caller).error();
   return success();

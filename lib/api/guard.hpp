@@ -25,9 +25,8 @@ Status check_host(const http::Request& request, const std::vector<std::string>& 
 // Who sent the request. `unauthenticated`.
 Result<Caller> caller_of(const auth::Authenticator& authenticator, const http::Request& request);
 
-// Fails with `unauthenticated` for the paths that only callers may see: below /v1/, /api/, /mcp
-// and /internal/sources/. Of the last, whoever has `internal_token` too.
-Status check_caller(const auth::Authenticator& authenticator, const std::string& internal_token,
-                    const http::Request& request);
+// Fails with `unauthenticated` for the paths that only callers may see: below /v1/, /api/ and
+// /mcp. Not below /internal/sources/, where a key gives the right: agents have no other.
+Status check_caller(const auth::Authenticator& authenticator, const http::Request& request);
 
 }  // namespace vibed::api

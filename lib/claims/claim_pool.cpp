@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "claims/claim_sandbox_pool.hpp"
 #include "claims/names.hpp"
+#include "claims/warm_pool.hpp"
 
 namespace vibed::claims {
 namespace {
@@ -282,18 +283,7 @@ Result<std::unique_ptr<LogStream>> ClaimSandboxPool::logs(const std::string& id,
 
 std::vector<TemplateStatus> ClaimSandboxPool::templates() {
   std::vector<TemplateStatus> result;
-  for (const control::Object& pool : pools_->all()) {
-    TemplateStatus status;
-    status.name = kube::text_at(*pool, {"metadata", "labels", kTemplateLabel});
-    if (status.name.empty()) status.name = kube::key_of(*pool).name;
-    status.lane = kube::text_at(*pool, {"metadata", "labels", kLaneLabel});
-    status.size = kube::find(*pool, {"spec"}).value("replicas", 1);
-    const Json& state = kube::find(*pool, {"status"});
-    status.ready = state.is_object() ? state.value("readyReplicas", 0) : 0;
-    status.message = kube::text_at(*pool, {"metadata", "annotations", kUnavailable});
-    status.available = status.message.empty();
-    result.push_back(std::move(status));
-  }
+  for (const control::Object& pool : pools_->all()) result.push_back(read_warm_pool(*pool));
   std::lock_guard lock(mutex_);
   for (TemplateStatus& status : result) {
     if (status.available) status.message = validation_.why_closed(status.name);

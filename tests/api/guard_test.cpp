@@ -93,7 +93,7 @@ class GuardOfCallers : public ::testing::Test {
     http::Request request;
     request.path = path;
     if (!authorization.empty()) request.headers.add("Authorization", authorization);
-    auto checked = check_caller(authenticator_, "inside", request);
+    auto checked = check_caller(authenticator_, request);
     EXPECT_TRUE(checked || checked.error().code == Errc::unauthenticated);
     return checked.ok();
   }
@@ -102,30 +102,25 @@ class GuardOfCallers : public ::testing::Test {
 };
 
 TEST_F(GuardOfCallers, OnlyHealthAndMetricsAreForEverybody) {
-  for (const char* path : {"/v1/apps", "/v1/deploy", "/v1/", "/api/whoami", "/mcp", "/mcp/x",
-                           "/internal/sources/x.tar.gz"}) {
+  for (const char* path : {"/v1/apps", "/v1/deploy", "/v1/", "/api/whoami", "/mcp", "/mcp/x"}) {
     EXPECT_FALSE(passes(path)) << path;
     EXPECT_FALSE(passes(path, "Bearer wrong")) << path;
     EXPECT_TRUE(passes(path, "Bearer secret")) << path;
   }
-  for (const char* path : {"/healthz", "/readyz", "/metrics", "/", "/mcphail"}) {
+  for (const char* path :
+       {"/healthz", "/readyz", "/metrics", "/", "/mcphail", "/internal/sources/x.tar.gz"}) {
     EXPECT_TRUE(passes(path)) << path;
   }
-}
-
-TEST_F(GuardOfCallers, TheInstallationItselfMayReadSourcesAndNothingElse) {
-  EXPECT_TRUE(passes("/internal/sources/x.tar.gz", "Bearer inside"));
-  EXPECT_FALSE(passes("/v1/apps", "Bearer inside"));
 }
 
 TEST_F(GuardOfCallers, TwoAnswersToWhoIsCallingAreNone) {
   http::Request request;
   request.path = "/v1/apps";
   request.headers.add("Authorization", "Bearer secret");
-  EXPECT_TRUE(check_caller(authenticator_, "", request));
+  EXPECT_TRUE(check_caller(authenticator_, request));
   request.headers.add("X-Forwarded-User", "anna");
   request.headers.add("X-Forwarded-User", "bob");
-  EXPECT_FALSE(check_caller(authenticator_, "", request));
+  EXPECT_FALSE(check_caller(authenticator_, request));
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 // seed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <random>
@@ -29,7 +31,7 @@ constexpr char kSpace[] = "apps";
 constexpr char kTemplate[] = "python-313";
 constexpr int kApps = 6;
 constexpr int kMostSpares = 4;
-constexpr auto kChaos = 1500ms;
+constexpr auto kChaos = 3000ms;
 
 class Dice {
  public:
@@ -142,10 +144,14 @@ class World {
       threads.emplace_back([this] { trouble(); });
       std::this_thread::sleep_for(kChaos);
       chaos_ = false;
+      api_.heal();
     }
-    api_.heal();
+    const auto from = Steady::now();
     check_owners("in the end");
     converge();
+    const std::chrono::duration<double> took = Steady::now() - from;
+    std::printf("%d processes, %zu claims, %d of them spares; converged in %.1f s\n", lives_.load(),
+                owners_.size(), spares_taken(), took.count());
     check_owners("after all");
   }
 
@@ -158,7 +164,8 @@ class World {
   // One process after another.
   void live() {
     while (chaos_) {
-      Life life(api_, *sources_, 1 + dice_.roll(25));
+      Life life(api_, *sources_, 1 + dice_.roll(60));
+      ++lives_;
       (void)life.pool().wait_synced({}, Steady::now() + 300ms);
       while (chaos_ && !life.is_over()) act(life.pool());
     }
@@ -166,11 +173,11 @@ class World {
 
   void act(ClaimPool& pool) {
     const int app = dice_.roll(kApps);
-    if (dice_.one_in(6)) ++generations_[static_cast<std::size_t>(app)];
+    if (dice_.one_in(2)) ++generations_[static_cast<std::size_t>(app)];
     const auto wanted = request(app, generations_[static_cast<std::size_t>(app)]);
     auto claimed = pool.claim(wanted);
     if (claimed) note(claimed->id, wanted.app);
-    if (dice_.one_in(4))
+    if (dice_.one_in(2))
       for (const Sandbox& sandbox : pool.observe(wanted.app_uid))
         if (sandbox.generation < wanted.generation) (void)pool.release(sandbox.id);
     std::this_thread::sleep_for(std::chrono::milliseconds(dice_.roll(8)));
@@ -195,7 +202,8 @@ class World {
       api_.inject(kinds[dice_.roll(static_cast<int>(std::size(kinds)))]);
       if (dice_.one_in(4)) api_.end_watches();
       if (dice_.one_in(12)) api_.expire();
-      std::this_thread::sleep_for(std::chrono::milliseconds(dice_.roll(25)));
+      // Not so many that clients only wait to try again.
+      std::this_thread::sleep_for(std::chrono::milliseconds(dice_.roll(150)));
     }
   }
 
@@ -204,7 +212,12 @@ class World {
     std::lock_guard lock(mutex_);
     auto [at, fresh] = owners_.emplace(id, app);
     EXPECT_EQ(at->second, app) << "two apps have " << id;
-    ++told_;
+  }
+
+  int spares_taken() {
+    return static_cast<int>(std::count_if(owners_.begin(), owners_.end(), [](const auto& owner) {
+      return owner.first.starts_with("spare-");
+    }));
   }
 
   std::vector<Claim> claims() {
@@ -269,7 +282,7 @@ class World {
   std::array<std::atomic<std::int64_t>, kApps> generations_ = {1, 1, 1, 1, 1, 1};
   std::mutex mutex_;
   std::map<std::string, std::string> owners_;  // claim → app, as told; guarded by mutex_
-  int told_ = 0;                               // the same
+  std::atomic<int> lives_ = 0;
   std::unique_ptr<Binder> binder_;
 };
 

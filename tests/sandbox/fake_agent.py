@@ -137,7 +137,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         about = json.loads(self.headers["X-Vibed-Inject"])
         token = about["token"]
-        mode = body.decode().strip()
+        # A real archive is an app that listens.
+        mode = "listen" if body.startswith(b"\x1f\x8b") else body.decode().strip()
         print("injected", mode, flush=True)
         generation = about["generation"]
         base = {"generation": generation, "command": ["app", mode], "plan_reason": "fake"}
