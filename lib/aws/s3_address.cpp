@@ -36,6 +36,29 @@ std::size_t scheme_of(std::string_view endpoint) {
   return 0;
 }
 
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// "" for what is not percent-encoded as it should be.
+std::string decoded(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      result += text[i];
+      continue;
+    }
+    const int high = text.size() - i > 2 ? digit(text[i + 1]) : -1;
+    const int low = text.size() - i > 2 ? digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) return "";
+    result += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return result;
+}
+
 }  // namespace
 
 Result<S3Address> S3Address::make(std::string endpoint, const std::string& bucket,
@@ -69,6 +92,12 @@ std::string S3Address::url(std::string_view key, const fetch::Pairs& query) cons
   std::string url = base_ + "/" + fetch::uri_encode(key, fetch::Slash::keep);
   if (!query.empty()) url += "?" + fetch::query_text(query);
   return url;
+}
+
+std::string S3Address::key_of(std::string_view url) const {
+  if (!url.starts_with(base_ + "/")) return "";
+  url.remove_prefix(base_.size() + 1);
+  return decoded(url.substr(0, url.find_first_of("?#")));
 }
 
 }  // namespace vibed::aws

@@ -25,6 +25,9 @@ class S3Address {
   // The URL of an object, or of the bucket with an empty key.
   std::string url(std::string_view key, const fetch::Pairs& query = {}) const;
 
+  // The object that a URL of this bucket is of, signed or not; "" for any other text.
+  std::string key_of(std::string_view url) const;
+
   const std::string& endpoint() const { return endpoint_; }
   const std::string& bucket() const { return bucket_; }
 

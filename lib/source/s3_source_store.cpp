@@ -59,21 +59,24 @@ class S3SourceStore final : public SourceStore {
   }
 
   Result<std::unique_ptr<ByteSource>> open(const std::string& key) override {
-    if (!is_source_key(key)) return no_such_source();
-    auto opened = open_s3_object(client_, name_of(key), tuning_.part_bytes);
+    auto name = name_of_reference(key);
+    if (!name) return name.error();
+    auto opened = open_s3_object(client_, *name, tuning_.part_bytes);
     if (!opened) return std::move(opened).error().during("read a source");
     return opened;
   }
 
   // Sends nothing: who fetches it sees whether it is there.
   Result<std::string> url(const std::string& key, std::chrono::seconds ttl) override {
-    if (!is_source_key(key)) return no_such_source();
-    return client_->presign(name_of(key), ttl);
+    auto name = name_of_reference(key);
+    if (!name) return name.error();
+    return client_->presign(*name, ttl);
   }
 
   Status remove(const std::string& key) override {
-    if (!is_source_key(key)) return success();
-    aws::S3Request request{.action = "s3:DeleteObject", .method = "DELETE", .key = name_of(key)};
+    auto name = name_of_reference(key);
+    if (!name) return success();
+    aws::S3Request request{.action = "s3:DeleteObject", .method = "DELETE", .key = *name};
     auto answer = client_->send(std::move(request));
     if (answer || answer.error().code == Errc::not_found) return success();
     return std::move(answer).error().during("remove a source");
@@ -101,6 +104,17 @@ class S3SourceStore final : public SourceStore {
 
  private:
   std::string name_of(const std::string& key) const { return prefix_ + key + std::string(kSuffix); }
+
+  // The object of a key, or of the URL that a record of the Go system has in its place: the
+  // bucket's, signed for a time that is over. One of another place is never asked for.
+  Result<std::string> name_of_reference(const std::string& key) const {
+    if (is_source_key(key)) return name_of(key);
+    if (key.find("://") == std::string::npos) return no_such_source();
+    const std::string name = client_->address().key_of(key);
+    if (name.size() > kSuffix.size() && name.ends_with(kSuffix)) return name;
+    return Error{Errc::invalid_argument,
+                 "the record has the URL of a source that is not in this bucket; deploy again"};
+  }
 
   // "" for an object that is no source of this store.
   std::string key_of(const std::string& name) const {

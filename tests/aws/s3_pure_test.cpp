@@ -34,6 +34,19 @@ TEST(S3Address, IsAHostOnAwsAndAPathElsewhere) {
             "http://h/b/?uploads=");
 }
 
+TEST(S3Address, KnowsTheUrlsOfItsBucket) {
+  auto address = S3Address::make("", "b", "eu-west-1", Addressing::automatic);
+  const std::string bucket = "https://b.s3.eu-west-1.amazonaws.com";
+  EXPECT_EQ(address->key_of(bucket + "/a.v1.tar.gz?X-Amz-Date=x#y"), "a.v1.tar.gz");
+  EXPECT_EQ(address->key_of(address->url("p/a b%+\xC3\xA4")), "p/a b%+\xC3\xA4");
+  for (const std::string& other :
+       {std::string(), bucket, bucket + ".evil/x",
+        std::string("https://c.s3.eu-west-1.amazonaws.com/x"), "http" + bucket.substr(5) + "/x",
+        bucket + "/a%2", bucket + "/a%zz", bucket + "/%"}) {
+    EXPECT_EQ(address->key_of(other), "") << other;
+  }
+}
+
 TEST(S3Address, WhatIsNoneIsBadConfig) {
   for (const char* endpoint : {"minio:9000", "ftp://h", "http://", "http://u:p@h", "http://h?x",
                                "http://h#x", "http://h h"}) {

@@ -245,6 +245,19 @@ TEST_F(ServiceTest, TheSweepRemovesOldSourcesThatNoRecordNames) {
   EXPECT_EQ(sources_->list()->size(), 2u);
 }
 
+TEST_F(ServiceTest, TheSweepLeavesWhatARecordNamesByAnOldUrl) {
+  auto bytes = make_memory_source("of the Go system");
+  auto stored = sources_->put("old", 1, *bytes);
+  service({.deploy_budget = 0ms});
+  ASSERT_TRUE(deploy("a", "1"));
+  auto app = apps_->get("a");
+  ASSERT_TRUE(app);
+  app->spec.source = "https://b.s3.test/" + stored->key + ".tar.gz?X-Amz-Signature=00/x";
+  ASSERT_TRUE(apps_->write_spec(*app));
+  EXPECT_EQ(*sweep_sources(*apps_, *sources_, std::chrono::system_clock::now() + 1h), 0u);
+  EXPECT_TRUE(sources_->open(stored->key));
+}
+
 TEST_F(ServiceTest, DeploysSuspensionsAndRemovalsAtOnceEndWithNothingLeftOver) {
   start_lifecycle();
   service({.deploy_budget = 100ms});

@@ -247,6 +247,26 @@ TEST(S3SourceStore, AListGoesThroughAllPagesAndPassesOverWhatIsNotItsOwn) {
   EXPECT_EQ(store->open(foreign).error().code, Errc::not_found);
 }
 
+TEST(S3SourceStore, RecordsOfTheGoSystemHaveUrlsOfTheBucket) {
+  S3Double s3;
+  auto store = open(s3.options());
+  s3.put_object("app.v3.tar.gz", "old");
+  const std::string old = s3.url() + "/b/app.v3.tar.gz?X-Amz-Expires=900&X-Amz-Signature=00";
+  EXPECT_EQ(get(*store, old), "old");
+  const std::string minted = *store->url(old, 60s);
+  EXPECT_TRUE(minted.starts_with(s3.url() + "/b/app.v3.tar.gz?X-Amz-Algorithm=")) << minted;
+  EXPECT_NE(minted.find("X-Amz-Expires=60&"), std::string::npos) << "a new signature";
+  for (const std::string& other :
+       {std::string("http://127.0.0.1:1/b/app.v3.tar.gz"), s3.url() + "/c/app.v3.tar.gz",
+        s3.url() + "/b/secret.txt", s3.url() + "/b/.tar.gz"}) {
+    EXPECT_EQ(store->open(other).error().code, Errc::invalid_argument) << other;
+    EXPECT_EQ(store->url(other, 60s).error().code, Errc::invalid_argument) << other;
+    EXPECT_TRUE(store->remove(other));
+  }
+  EXPECT_TRUE(store->remove(old));
+  EXPECT_TRUE(s3.objects().empty());
+}
+
 TEST(S3SourceStore, UploadsOfDeadWritersAreSweptAtOpening) {
   const std::string key = "app.v1.00112233445566778899aabbccddeeff.tar.gz";
   S3Double s3;
