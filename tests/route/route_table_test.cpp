@@ -47,12 +47,22 @@ class MemoryBackend final : public Backend {
   MemoryRoutes routes_;
 };
 
+// As a browser asks: each change of the per-app layout makes Caddy reload, and a connection that
+// comes at that moment may be reset (docs/configuration.md).
+Result<fetch::Response> ask_again(const std::string& address, const std::string& host,
+                                  const fetch::Request& request = {}) {
+  auto answer = ask(address, host, request);
+  for (int i = 0; i < 5 && !answer; ++i) answer = ask(address, host, request);
+  return answer ? answer : fetch::Response{0, {}, answer.error().message};
+}
+
 class CaddyBackend final : public Backend {
  public:
-  explicit CaddyBackend(std::unique_ptr<FrontDoor> door) : door_(std::move(door)) {}
+  CaddyBackend(std::unique_ptr<FrontDoor> door, bool may_reset)
+      : may_reset_(may_reset), door_(std::move(door)) {}
   RouteTable& table() override { return door_->routes(); }
   bool reaches(const std::string& host) override {
-    auto answer = ask(door_->address(), host);
+    auto answer = may_reset_ ? ask_again(door_->address(), host) : ask(door_->address(), host);
     return answer && answer->status == 200 && answer->body == "app of " + host;
   }
   void restart() override {
@@ -62,6 +72,7 @@ class CaddyBackend final : public Backend {
   }
 
  private:
+  const bool may_reset_;
   std::unique_ptr<FrontDoor> door_;
 };
 
@@ -87,7 +98,7 @@ class RouteTableContract : public ::testing::TestWithParam<Kind> {
     auto door = FrontDoor::start(
         {.run = run_, .listen = "127.0.0.1:0", .layout = GetParam().layout, .program = program});
     ASSERT_TRUE(door) << door.error().message;
-    backend_ = std::make_unique<CaddyBackend>(std::move(*door));
+    backend_ = std::make_unique<CaddyBackend>(std::move(*door), GetParam().layout == "per-app");
   }
 
   // An app that listens where the pool would make it listen.
@@ -213,22 +224,22 @@ class PerAppLayout : public ::testing::Test {
 TEST_F(PerAppLayout, LeadsACustomDomainToATcpUpstream) {
   ScriptedServer app([](const Seen&) { return Script{ok_answer("shop")}; });
   ASSERT_TRUE(door_->routes().publish({"shop.example.com", app.url().substr(7)}));
-  EXPECT_EQ(ask(door_->address(), "shop.example.com")->body, "shop");
+  EXPECT_EQ(ask_again(door_->address(), "shop.example.com")->body, "shop");
 }
 
 TEST_F(PerAppLayout, MovesAHostToAnotherUpstream) {
   ScriptedServer older([](const Seen&) { return Script{ok_answer("old")}; }, run_ + "/1");
   ScriptedServer newer([](const Seen&) { return Script{ok_answer("new")}; }, run_ + "/2");
   ASSERT_TRUE(door_->routes().publish({"abc.localhost", "unix/" + run_ + "/1"}));
-  EXPECT_EQ(ask(door_->address(), "abc.localhost")->body, "old");
+  EXPECT_EQ(ask_again(door_->address(), "abc.localhost")->body, "old");
   ASSERT_TRUE(door_->routes().publish({"abc.localhost", "unix/" + run_ + "/2"}));
-  EXPECT_EQ(ask(door_->address(), "abc.localhost")->body, "new");
+  EXPECT_EQ(ask_again(door_->address(), "abc.localhost")->body, "new");
 }
 
 TEST_F(PerAppLayout, SendsAHostWithoutARouteToTheWaitingRoomWithItsBody) {
   ScriptedServer room([](const Seen& seen) { return Script{ok_answer(seen.head + seen.body)}; },
                       run_ + "/waiting-room.sock");
-  auto answer = ask(door_->address(), "abc.localhost", {.method = "POST", .body = "hello"});
+  auto answer = ask_again(door_->address(), "abc.localhost", {.method = "POST", .body = "hello"});
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_TRUE(answer->body.starts_with("POST / ")) << answer->body;
   EXPECT_TRUE(answer->body.ends_with("hello")) << answer->body;
@@ -264,9 +275,9 @@ TEST_F(PerAppLayout, AnAdoptedOneKeepsItsRoutesUntilItIsResynced) {
   door_ = start();
   ASSERT_NE(door_, nullptr);
   EXPECT_EQ(door_->condition().pid, pid);
-  EXPECT_EQ(ask(door_->address(), "abc.localhost")->body, "app");
+  EXPECT_EQ(ask_again(door_->address(), "abc.localhost")->body, "app");
   ASSERT_TRUE(door_->routes().resync({}));
-  EXPECT_EQ(ask(door_->address(), "abc.localhost")->status, 503);
+  EXPECT_EQ(ask_again(door_->address(), "abc.localhost")->status, 503);
 }
 
 TEST_F(PerAppLayout, GathersManyChangesIntoFewCalls) {
@@ -290,7 +301,7 @@ TEST_F(PerAppLayout, APublishFailsWhileCaddyIsDownAndIsServedWhenItIsBack) {
   static_cast<void>(door_->routes().publish({"abc.localhost", "unix/" + run_ + "/1"}));
   ASSERT_TRUE(eventually([&] { return door_->condition().restarts == 1; }));
   ASSERT_TRUE(door_->routes().publish({"abc.localhost", "unix/" + run_ + "/1"}));
-  EXPECT_EQ(ask(door_->address(), "abc.localhost")->body, "app");
+  EXPECT_EQ(ask_again(door_->address(), "abc.localhost")->body, "app");
 }
 
 TEST(WildcardRoutes, RefusesWhatTheWildcardDoesNotCover) {
