@@ -82,6 +82,31 @@ TEST(S3SourceStore, ExpiredCredentialsAreRenewedOnce) {
   EXPECT_NE(store->url(stored->key, 60s)->find("&X-Amz-Security-Token=T2&"), std::string::npos);
 }
 
+TEST(S3SourceStore, AUrlIsSignedWithKeysThatOutliveIt) {
+  const auto start = std::chrono::system_clock::now();
+  std::atomic<std::chrono::seconds> later = 0s;
+  std::atomic<int> given = 0;
+  ScriptedServer container([&](const Seen&) {
+    const std::string end = to_rfc3339(start + later.load() + 600s);
+    return Script{ok_answer(R"({"AccessKeyId":"AK","SecretAccessKey":"SK","Token":"T)" +
+                            std::to_string(++given) + R"(","Expiration":")" + end + "\"}")};
+  });
+  S3Double s3;
+  S3SourceOptions options = s3.options();
+  options.access_key = options.secret_key = "";
+  options.environment = {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url() + "/c"}};
+  S3Tuning with = tuning();
+  with.now = [&] { return start + later.load(); };
+  auto store = open(options, with);
+  const std::string key = "app.v1.00112233445566778899aabbccddeeff";
+  EXPECT_NE(store->url(key, 60s)->find("&X-Amz-Security-Token=T1&"), std::string::npos);
+  later = 120s;
+  EXPECT_NE(store->url(key, 60s)->find("&X-Amz-Security-Token=T1&"), std::string::npos);
+  EXPECT_NE(store->url(key, 900s)->find("&X-Amz-Security-Token=T2&"), std::string::npos)
+      << "eight minutes are not enough";
+  EXPECT_EQ(given, 2);
+}
+
 TEST(S3SourceStore, WhatRetryingDoesNotCureHasAReasonAndIsAskedOnce) {
   struct Row {
     int status;
