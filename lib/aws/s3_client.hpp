@@ -31,7 +31,7 @@ struct S3ClientOptions {
   int attempts = 8;  // while failing in a way that may pass
   std::chrono::milliseconds attempt_timeout{60'000};
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds deadline{60'000};  // after which no new attempt begins
+  std::chrono::milliseconds deadline{25'000};  // after which no new attempt begins
   Now now = std::chrono::system_clock::now;
 };
 

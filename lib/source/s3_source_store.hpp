@@ -13,7 +13,7 @@ struct S3Tuning {
   std::size_t part_bytes = 8 * 1024 * 1024;
   int attempts = 8;
   std::chrono::milliseconds attempt_timeout{60'000};
-  std::chrono::milliseconds deadline{60'000};  // of one request with all its attempts
+  std::chrono::milliseconds deadline{25'000};  // after which no new attempt begins
   std::chrono::seconds stale_upload{24 * 3600};
   aws::Now now = std::chrono::system_clock::now;
 };

@@ -87,10 +87,13 @@ std::unique_ptr<RealS3> RealS3::with_data(const std::string& data, std::string& 
 
 RealS3::RealS3(std::string program, int port) : program_(std::move(program)), port_(port) {}
 
-RealS3::~RealS3() {
+RealS3::~RealS3() { kill(); }
+
+void RealS3::kill() {
   if (!process_) return;
   (void)process_.signal(SIGKILL);
   (void)process_.reap();
+  process_ = Process();
 }
 
 void RealS3::speak_tls(const Authority& authority) {
@@ -110,7 +113,7 @@ void RealS3::speak_tls(const Authority& authority) {
 
 std::string RealS3::start() {
   const std::string address = "127.0.0.1:" + std::to_string(port_);
-  for (const char* name : {"data", "meta"}) std::filesystem::create_directory(folder_ / name);
+  for (const char* name : {"data", "meta"}) std::filesystem::create_directories(folder_ / name);
   const std::string log = folder_ / "log";
   const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   SpawnOptions options;

@@ -23,6 +23,9 @@ class RealS3 {
   static std::unique_ptr<RealS3> with_data(const std::string& data, std::string& why);
   ~RealS3();
 
+  void kill();          // with SIGKILL
+  std::string start();  // again, where it was; why not, "": it answers
+
   // A new, empty bucket, as its owner has it; "host" addressing works too.
   S3SourceOptions make_bucket(const std::string& addressing = "path");
 
@@ -37,7 +40,6 @@ class RealS3 {
  private:
   RealS3(std::string program, int port);
   void speak_tls(const Authority& authority);
-  std::string start();  // why not; "": it answers
 
   const std::string program_;
   const int port_;

@@ -1,7 +1,10 @@
 // The store in a bucket of a real S3 server.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <latch>
 #include <thread>
+#include <utility>
 
 #include "aws/s3_client.hpp"
 #include "base/ids.hpp"
@@ -239,6 +242,59 @@ class BreakingSource final : public ByteSource {
  private:
   std::size_t left_;
 };
+
+// Calls `then` once, when it has given `when` bytes.
+class TellingSource final : public ByteSource {
+ public:
+  TellingSource(const std::string& bytes, std::size_t when, std::function<void()> then)
+      : bytes_(make_memory_source(bytes)), when_(when), then_(std::move(then)) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    if (given_ >= when_ && then_) std::exchange(then_, nullptr)();
+    auto count = bytes_->read(buffer);
+    if (count) given_ += *count;
+    return count;
+  }
+
+ private:
+  const std::unique_ptr<ByteSource> bytes_;
+  const std::size_t when_;
+  std::function<void()> then_;
+  std::size_t given_ = 0;
+};
+
+TEST_F(RealS3Store, AServerThatIsKilledAmongThePartsIsWaitedFor) {
+  testing::TempDir dir;
+  std::string why;
+  auto server = RealS3::with_data(dir.path(), why);
+  ASSERT_NE(server, nullptr) << why;
+  options_ = server->make_bucket();
+  S3Tuning tuning;
+  tuning.part_bytes = 5 * kMiB;
+  auto store = open(tuning);
+  auto first = put(*store, "before");
+  ASSERT_TRUE(first) << first.error().message;
+  const std::string bytes = many_bytes(17 * kMiB);
+  std::latch done(1);
+  std::thread again;
+  TellingSource source(bytes, 11 * kMiB, [&] {
+    server->kill();
+    again = std::thread([&] {
+      std::this_thread::sleep_for(500ms);
+      EXPECT_EQ(server->start(), "");
+      done.wait();  // the server ends with the thread that started it
+    });
+  });
+  auto stored = store->put("app", 2, source);
+  EXPECT_TRUE(stored) << stored.error().message;
+  if (stored) {
+    auto reader = store->open(stored->key);
+    ASSERT_TRUE(reader) << reader.error().message;
+    EXPECT_TRUE(*read_all(**reader, 100 * kMiB) == bytes);
+  }
+  EXPECT_EQ(*read_all(**store->open(first->key), 100), "before");
+  done.count_down();
+  if (again.joinable()) again.join();
+}
 
 TEST_F(RealS3Store, AnUploadThatBreaksAmongItsPartsLeavesNothing) {
   S3Tuning tuning;
