@@ -122,8 +122,7 @@ TEST(Config, OfAValueOutOfItsRangeNamesLineAndKey) {
 TEST(Config, OfAValueOfTheWrongTypeNamesLineAndKey) {
   EXPECT_EQ(failure("server: [1]"), "line 1: server must be a mapping");
   EXPECT_EQ(failure("pool:\n  size: [1]\n"), "line 2: pool.size must be a single value");
-  EXPECT_EQ(failure("pool: {disabled: go-123}"),
-            "line 1: pool.disabled must be a list of names");
+  EXPECT_EQ(failure("pool: {disabled: go-123}"), "line 1: pool.disabled must be a list of names");
   EXPECT_EQ(failure("- 1\n"), "line 1: must be a mapping of keys to values");
 }
 
