@@ -39,6 +39,14 @@ Result<json> CaddyAdmin::config(std::chrono::milliseconds timeout, std::stop_tok
   return document;
 }
 
+Result<bool> CaddyAdmin::has(const std::string& id, std::chrono::milliseconds timeout) const {
+  auto answer = call({.url = "/id/" + id, .timeout = timeout, .connect_timeout = timeout});
+  if (!answer) return std::move(answer).error().during("ask Caddy");
+  if (answer->status == 200) return true;
+  if (answer->status == 404) return false;
+  return Error{Errc::unavailable, "ask Caddy: " + error_text(*answer)};
+}
+
 Status CaddyAdmin::load(const json& document) const { return change("POST", "/load", document); }
 
 Status CaddyAdmin::change(const std::string& method, const std::string& path,

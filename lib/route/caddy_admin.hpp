@@ -21,6 +21,9 @@ class CaddyAdmin {
   // The running configuration; null when there is none. Answers only when no load is in progress.
   Result<nlohmann::json> config(std::chrono::milliseconds timeout, std::stop_token stop = {}) const;
 
+  // Whether the running configuration has a part with that @id. Cheap, whatever its size.
+  Result<bool> has(const std::string& id, std::chrono::milliseconds timeout) const;
+
   // Replaces the whole configuration; on failure the old one keeps serving.
   Status load(const nlohmann::json& document) const;
 

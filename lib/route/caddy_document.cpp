@@ -39,12 +39,29 @@ json plain_transport() {
           {"keep_alive", {{"enabled", false}}}};
 }
 
-json proxy_to(const std::string& upstream) {
+json proxy_to(const std::string& upstream, const std::string& try_duration = {}) {
   // A short interval and not -1: with -1 Caddy does not tell the app that its visitor has left.
-  return {{"handler", "reverse_proxy"},
-          {"upstreams", list_of({{"dial", upstream}})},
-          {"flush_interval", "1ms"},
-          {"transport", plain_transport()}};
+  json proxy = {{"handler", "reverse_proxy"},
+                {"upstreams", list_of({{"dial", upstream}})},
+                {"flush_interval", "1ms"},
+                {"transport", plain_transport()}};
+  if (try_duration.empty()) return proxy;
+  // Dial errors are tried again whatever the method; no method matches what else is, a GET that an
+  // app took and did not answer.
+  proxy["load_balancing"] = {{"try_duration", try_duration},
+                             {"try_interval", "20ms"},
+                             {"retry_match", list_of({{"method", list_of("NEVER")}})}};
+  return proxy;
+}
+
+// "vibed-app-{label}:80" with Caddy's placeholder for the label of an app of `domain`.
+std::string wildcard_upstream(const FrontDoorPlan& plan) {
+  const std::string label = label_placeholder(plan.domain);
+  if (plan.upstream.empty()) return "unix/" + plan.run + "/apps/" + label + ".sock";
+  constexpr std::string_view kLabel = "{label}";
+  std::string upstream = plan.upstream;
+  const std::size_t at = upstream.find(kLabel);
+  return at == upstream.npos ? upstream : upstream.replace(at, kLabel.size(), label);
 }
 
 json static_text(const json& status, const std::string& body) {
@@ -58,7 +75,8 @@ json static_text(const json& status, const std::string& body) {
 
 // To the waiting room; what follows when vibed itself is down is a plain 503.
 json waiting_room(const FrontDoorPlan& plan, bool body_is_spent) {
-  json proxy = proxy_to("unix/" + plan.run + "/waiting-room.sock");
+  json proxy = proxy_to(plan.waiting_room.empty() ? "unix/" + plan.run + "/waiting-room.sock"
+                                                  : plan.waiting_room);
   json request = {{"set",
                    {{"X-Vibed-App", list_of(label_placeholder(plan.domain))},
                     {"X-Vibed-Original-Method", list_of("{http.request.orig_method}")}}}};
@@ -77,10 +95,11 @@ json waiting_room(const FrontDoorPlan& plan, bool body_is_spent) {
 json error_routes(const FrontDoorPlan& plan) {
   // The dial error and not every 502: an app that took a request and died must not see it arrive
   // somewhere else as well.
+  const std::string dial = plan.upstream.empty() ? "dial unix" : "dial tcp";
   const json not_dialled = {
       {"host", list_of("*." + plan.domain)},
       {"expression",
-       "{http.error.status_code} == 502 && {http.error.message}.contains(\"dial unix\")"}};
+       "{http.error.status_code} == 502 && {http.error.message}.contains(\"" + dial + "\")"}};
   const json reset = {{"expression", "{http.error.status_code} == 502"}};
   const json reset_text = static_text(502, "the app closed the connection before it answered\n");
   const json other_text = static_text("{http.error.status_code}",
@@ -103,14 +122,13 @@ json domain_route(const FrontDoorPlan& plan, json handler) {
 }
 
 void add_wildcard_routes(const FrontDoorPlan& plan, json& routes) {
-  json route = domain_route(
-      plan, proxy_to("unix/" + plan.run + "/apps/" + label_placeholder(plan.domain) + ".sock"));
-  routes.push_back(std::move(route));
+  routes.push_back(domain_route(plan, proxy_to(wildcard_upstream(plan), plan.try_duration)));
 }
 
 void add_per_app_routes(const FrontDoorPlan& plan, json& routes) {
   json apps = json::array();
-  for (const auto& route : plan.routes) apps.push_back(app_route(route, plan.domain));
+  for (const auto& route : plan.routes)
+    apps.push_back(app_route(route, plan.domain, plan.try_duration));
   // A group of its own, so that a route can be appended without ending up behind the last one.
   const json group = {{"handler", "subroute"}, {"routes", apps}};
   routes.push_back({{"@id", "vibed-apps"}, {"handle", list_of(group)}});
@@ -125,34 +143,46 @@ json server(const FrontDoorPlan& plan) {
     add_per_app_routes(plan, routes);
   }
   // Without a last route Caddy answers 200 with nothing in it.
-  routes.push_back({{"handle", list_of(static_text(421, "no app has this host name\n"))}});
-  return {{"listen", list_of(plan.listen)},
-          {"automatic_https", {{"disable", true}}},
-          {"protocols", list_of("h1")},
-          {"read_header_timeout", "10s"},
-          {"idle_timeout", "2m"},
-          {"max_header_bytes", 64 * 1024},
-          {"routes", routes},
-          {"errors", {{"routes", error_routes(plan)}}}};
+  json last = static_text(421, "no app has this host name\n");
+  if (!plan.marker.empty()) last["@id"] = plan.marker;
+  routes.push_back({{"handle", list_of(last)}});
+  json server = {{"listen", list_of(plan.listen)},
+                 {"automatic_https", {{"disable", true}}},
+                 {"protocols", list_of("h1")},
+                 {"read_header_timeout", "10s"},
+                 {"idle_timeout", "2m"},
+                 {"max_header_bytes", 64 * 1024},
+                 {"routes", routes},
+                 {"errors", {{"routes", error_routes(plan)}}}};
+  if (plan.tls.is_null()) return server;
+  server["protocols"] = {"h1", "h2"};
+  server["tls_connection_policies"] = list_of(json::object());
+  return server;
+}
+
+// What an operator must know: on one machine in a bounded file, elsewhere where Caddy is run to.
+json log_writer(const FrontDoorPlan& plan) {
+  if (!plan.upstream.empty()) return {{"output", "stderr"}};
+  return {{"output", "file"},
+          {"filename", plan.run + "/caddy.log"},
+          {"roll_size_mb", 5},
+          {"roll_keep", 1}};
 }
 
 }  // namespace
 
 json caddy_document(const FrontDoorPlan& plan) {
-  // Dial errors are everyday here; the log keeps what an operator must know, and is bounded.
-  json log = {{"level", "INFO"},
-              {"exclude", list_of("http.log.error")},
-              {"writer",
-               {{"output", "file"},
-                {"filename", plan.run + "/caddy.log"},
-                {"roll_size_mb", 5},
-                {"roll_keep", 1}}}};
+  // Dial errors are everyday here.
+  json log = {
+      {"level", "INFO"}, {"exclude", list_of("http.log.error")}, {"writer", log_writer(plan)}};
+  json apps = {{"http", {{"grace_period", "2s"}, {"servers", {{"apps", server(plan)}}}}}};
+  if (!plan.tls.is_null()) apps["tls"] = plan.tls;
   return {{"admin",
            {{"listen", "unix/" + plan.run + "/caddy-admin.sock"},
             {"origins", list_of("localhost")},
             {"config", {{"persist", false}}}}},
           {"logging", {{"logs", {{"default", log}}}}},
-          {"apps", {{"http", {{"grace_period", "2s"}, {"servers", {{"apps", server(plan)}}}}}}}};
+          {"apps", apps}};
 }
 
 bool is_app_host(const std::string& host, const std::string& domain) {
@@ -168,8 +198,8 @@ std::string route_id(const std::string& host, const std::string& domain) {
   return "vibed-host-" + host;
 }
 
-json app_route(const Route& route, const std::string& domain) {
-  json proxy = proxy_to(route.upstream);
+json app_route(const Route& route, const std::string& domain, const std::string& try_duration) {
+  json proxy = proxy_to(route.upstream, try_duration);
   // Every change of another app re-provisions this handler too; its WebSockets live on.
   proxy["stream_close_delay"] = "24h";
   return {{"@id", route_id(route.host, domain)},

@@ -19,13 +19,21 @@ struct FrontDoorPlan {
   std::string run;     // absolute folder with apps/, waiting-room.sock, caddy-admin.sock
   CaddyVersion version;
   std::vector<Route> routes = {};  // per_app only, sorted by host
+
+  // Where Caddy is not on the machine of the apps, what it dials there instead of sockets in `run`:
+  std::string upstream = {};      // of the wildcard; {label} is the app's: "vibed-app-{label}:80"
+  std::string waiting_room = {};  // "vibed.vibed-system.svc:8090"
+  std::string try_duration = {};  // for so long a dial that fails is repeated: "1s"; empty: not
+  nlohmann::json tls = {};        // Caddy's app `tls`, with which it listens for https; null: http
+  std::string marker = {};        // the @id of a small part, by which the document is known
 };
 
 // The whole configuration.
 nlohmann::json caddy_document(const FrontDoorPlan& plan);
 
 // One route of the per-app layout, and the id by which it is patched and deleted.
-nlohmann::json app_route(const Route& route, const std::string& domain);
+nlohmann::json app_route(const Route& route, const std::string& domain,
+                         const std::string& try_duration = {});
 std::string route_id(const std::string& host, const std::string& domain);
 
 // Whether `host` is <label>.<domain> with a single label.

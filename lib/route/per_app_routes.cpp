@@ -8,8 +8,11 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 PerAppRoutes::PerAppRoutes(CaddyAdmin admin, std::string domain, const std::vector<Route>& known,
-                           std::chrono::milliseconds interval)
-    : admin_(std::move(admin)), domain_(std::move(domain)), interval_(interval) {
+                           std::chrono::milliseconds interval, std::string try_duration)
+    : admin_(std::move(admin)),
+      domain_(std::move(domain)),
+      interval_(interval),
+      try_duration_(std::move(try_duration)) {
   for (const auto& route : known) wanted_.insert_or_assign(route.host, route.upstream);
   served_ = wanted_;
   worker_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
@@ -96,7 +99,7 @@ Status PerAppRoutes::send_all() {
   lock.unlock();
   json routes = json::array();
   for (const auto& [host, upstream] : wanted) {
-    routes.push_back(app_route({host, upstream}, domain_));
+    routes.push_back(app_route({host, upstream}, domain_, try_duration_));
   }
   auto sent = admin_.change("PATCH", kAppRoutesPath, routes);
   if (!sent) return sent;
@@ -114,7 +117,7 @@ Status PerAppRoutes::send_one(const std::string& host) {
   const std::string path = "/id/" + route_id(host, domain_);
   Status sent = success();
   if (present) {
-    const json route = app_route({host, upstream}, domain_);
+    const json route = app_route({host, upstream}, domain_, try_duration_);
     sent = admin_.change("PATCH", path, route);
     if (!sent && sent.error().code == Errc::not_found) {
       sent = admin_.change("POST", kAppRoutesPath, route);

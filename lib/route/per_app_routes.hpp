@@ -21,9 +21,12 @@ namespace vibed::route {
 // routes(), so that a restarted Caddy gets it.
 class PerAppRoutes final : public RouteTable {
  public:
+  static constexpr std::chrono::milliseconds kInterval{200};
+
   // `known`: what Caddy serves already. Caddy hears of changes at most every `interval`.
+  // `try_duration`: as FrontDoorPlan has it.
   PerAppRoutes(CaddyAdmin admin, std::string domain, const std::vector<Route>& known,
-               std::chrono::milliseconds interval = std::chrono::milliseconds(200));
+               std::chrono::milliseconds interval = kInterval, std::string try_duration = {});
   ~PerAppRoutes() override;
 
   Status publish(const Route& route) override;
@@ -50,6 +53,7 @@ class PerAppRoutes final : public RouteTable {
   CaddyAdmin admin_;
   std::string domain_;
   std::chrono::milliseconds interval_;
+  std::string try_duration_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<std::string, std::string> wanted_;  // upstream by host; guarded by mutex_

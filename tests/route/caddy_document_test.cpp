@@ -45,6 +45,18 @@ TEST(CaddyDocument, OfThePerAppLayout) {
   expect_golden("per-app.json", caddy_document(per_app));
 }
 
+TEST(CaddyDocument, OfAClustersEdge) {
+  auto edge = plan(Layout::wildcard, {2, 11, 9});
+  edge.listen = ":8443";
+  edge.domain = "apps.example.com";
+  edge.upstream = "vibed-app-{label}.vibed-apps.svc.cluster.local:80";
+  edge.waiting_room = "vibed.vibed-system.svc.cluster.local:8090";
+  edge.try_duration = "1s";
+  edge.tls = json::parse(R"({"certificates":{"automate":["*.apps.example.com"]}})");
+  edge.marker = "vibed-edge-1";
+  expect_golden("edge.json", caddy_document(edge));
+}
+
 TEST(CaddyDocument, CountsTheLabelsOfTheDomainFromTheRight) {
   auto three = plan(Layout::wildcard, {2, 11, 9});
   three.domain = "apps.example.com";
