@@ -15,6 +15,9 @@ namespace {
 using kube::Json;
 using SteadyClock = std::chrono::steady_clock;
 
+// An agent that says nothing for so long keeps nobody waiting who could be served.
+constexpr std::chrono::seconds kAgentPatience{3};
+
 Time now() { return std::chrono::system_clock::now(); }
 
 // The lines that a failed sandbox has left.
@@ -173,6 +176,8 @@ Result<Json> ClaimSandboxPool::take(const Choice& choice, const SandboxRequest& 
       std::lock_guard lock(mutex_);
       auto at = entries_.find(name);
       if (at == entries_.end() || (at->second.taking && name != choice.claim)) continue;
+      // The watch may have told meanwhile whose it has become.
+      if (!at->second.claim.spare || at->second.claim.stage != Stage::ready) continue;
       at->second.taking = true;
       spare = at->second.claim;
     }
@@ -309,6 +314,15 @@ Status ClaimSandboxPool::wait_synced(const std::stop_token& stop,
   for (auto* informer :
        {pools_.get(), slices_.get(), service_informer_.get(), claim_informer_.get()})
     if (Status synced = informer->wait_synced(stop, deadline); !synced) return synced;
+  // What runs in the sandboxes of an earlier process only their agents can say.
+  const auto patience = std::min(deadline, SteadyClock::now() + kAgentPatience);
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, patience, [&] {
+    return stop.stop_requested() || std::none_of(entries_.begin(), entries_.end(), [](auto& each) {
+             return each.second.watch && !each.second.known &&
+                    each.second.sandbox.phase == SandboxPhase::pending;
+           });
+  });
   return success();
 }
 

@@ -28,7 +28,9 @@ struct ClaimPoolOptions {
 // A pool whose work can be stopped while its sandboxes run on.
 class ClaimPool : public SandboxPool {
  public:
-  // Waits until everything that is in the cluster is known. `deadline_exceeded`, `cancelled`.
+  // Waits until everything that is in the cluster is known, and for three seconds at most until
+  // the agents of sandboxes that are in use have said what they run. `deadline_exceeded`,
+  // `cancelled`.
   virtual Status wait_synced(const std::stop_token& stop,
                              std::chrono::steady_clock::time_point deadline) = 0;
 

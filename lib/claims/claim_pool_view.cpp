@@ -178,6 +178,7 @@ void ClaimSandboxPool::on_event(const std::string& id, const sandbox::AgentEvent
   Entry* entry = find(id);
   if (entry == nullptr) return;
   entry->connection = connection;
+  changed_.notify_all();
   Sandbox& sandbox = entry->sandbox;
   if (event.state == "idle" || event.generation == 0) {
     // The first connection may have been made before the injection and be heard of after it.
@@ -223,9 +224,11 @@ void ClaimSandboxPool::drop(const std::string& name) {
   auto at = entries_.find(name);
   if (at == entries_.end()) return;
   std::string uid = at->second.claim.uid;
+  // A spare only as it is known: another process may have given it to an app.
+  std::string version = at->second.claim.spare ? at->second.claim.version : "";
   forget(name);
   released_.insert(name);
-  crew_.add([this, name, uid] { end_claim(name, uid); });
+  crew_.add([this, name, uid, version] { end_claim(name, uid, version); });
 }
 
 void ClaimSandboxPool::check_binding(const std::string& id) {

@@ -160,14 +160,32 @@ void ClaimSandboxPool::shut_relay(const sandbox::AgentAddress& agent, const std:
   drop(id);
 }
 
-void ClaimSandboxPool::end_claim(const std::string& name, const std::string& uid) {
+void ClaimSandboxPool::end_claim(const std::string& name, const std::string& uid,
+                                 const std::string& version) {
   kube::DeleteOptions options;
   options.uid = uid;
+  options.version = version;
   Status done = client_.remove(sandbox_claims(), {options_.space, name}, options);
-  if (done || done.error().code == Errc::not_found || done.error().code == Errc::conflict) return;
+  if (done || done.error().code == Errc::not_found) return;
+  if (done.error().code == Errc::conflict) return version.empty() ? void() : look_again(name);
   log::warn("a claim was not deleted, trying again later",
             {{"claim", name}, {"error", done.error().message}});
-  loop_->after(5s, [this, name, uid] { crew_.add([this, name, uid] { end_claim(name, uid); }); });
+  loop_->after(5s, [this, name, uid, version] {
+    crew_.add([this, name, uid, version] { end_claim(name, uid, version); });
+  });
+}
+
+// What was to be deleted is not what it was.
+void ClaimSandboxPool::look_again(const std::string& name) {
+  auto read = client_.get(sandbox_claims(), {options_.space, name});
+  if (!read && read.error().code != Errc::not_found) {
+    loop_->after(5s, [this, name] { crew_.add([this, name] { look_again(name); }); });
+    return;
+  }
+  std::lock_guard lock(mutex_);
+  released_.erase(name);
+  if (read) put(*read);
+  schedule_tending(0ms);
 }
 
 // With mutex_ held. Many wishes are one turn.

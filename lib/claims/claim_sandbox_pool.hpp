@@ -97,7 +97,8 @@ class ClaimSandboxPool final : public ClaimPool {
                        std::string& pod_uid);
   Status wait_for_endpoint(const std::string& label, const std::string& pod_uid);
   void shut_relay(const sandbox::AgentAddress& agent, const std::string& id);
-  void end_claim(const std::string& name, const std::string& uid);
+  void end_claim(const std::string& name, const std::string& uid, const std::string& version = "");
+  void look_again(const std::string& name);
   void schedule_tending(std::chrono::milliseconds delay);
   void tend();
   void carry_out(const SparePlan& plan);

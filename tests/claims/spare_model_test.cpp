@@ -130,6 +130,10 @@ class World {
           {{"name", kTemplate}, {"namespace", kSpace}, {"labels", {{kTemplateLabel, kTemplate}}}}},
          {"spec", {{"replicas", kMostSpares}}}});
     api_.before_each([this](const http::Request& request) {
+      if (request.method == "PATCH") {
+        std::lock_guard lock(mutex_);
+        patches_[request.path.substr(request.path.rfind('/') + 1)] += request.body + "\n";
+      }
       if (!chaos_) return;
       const bool watch = request.target.find("watch=true") != std::string::npos;
       std::this_thread::sleep_for(std::chrono::milliseconds(dice_.roll(watch ? 60 : 4)));
@@ -211,7 +215,8 @@ class World {
   void note(const std::string& id, const std::string& app) {
     std::lock_guard lock(mutex_);
     auto [at, fresh] = owners_.emplace(id, app);
-    EXPECT_EQ(at->second, app) << "two apps have " << id;
+    EXPECT_EQ(at->second, app) << "two apps have " << id << ", to which was sent:\n"
+                               << patches_[id];
   }
 
   int spares_taken() {
@@ -281,7 +286,8 @@ class World {
   std::atomic<bool> chaos_ = true;
   std::array<std::atomic<std::int64_t>, kApps> generations_ = {1, 1, 1, 1, 1, 1};
   std::mutex mutex_;
-  std::map<std::string, std::string> owners_;  // claim → app, as told; guarded by mutex_
+  std::map<std::string, std::string> owners_;   // claim → app, as told; guarded by mutex_
+  std::map<std::string, std::string> patches_;  // by claim, for messages; the same
   std::atomic<int> lives_ = 0;
   std::unique_ptr<Binder> binder_;
 };
