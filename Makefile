@@ -34,10 +34,11 @@ test-all: ## everything: CI's tests, ASan and UBSan, TSan, clang-tidy, 60 s of e
 	@$(MAKE) --no-print-directory test-systemd
 	@$(MAKE) --no-print-directory test-fresh
 
-test-cluster: ## the tests that need a real Kubernetes API server; builds one into the cache the first time (5 to 15 minutes)
-	@scripts/setup
-	@tests/cluster/build control-plane
+test-cluster: ## the tests on a real Kubernetes, which is built into the cache the first time (root; 10 to 20 minutes, then 5)
+	@scripts/setup cluster
+	@tests/cluster/build
 	@scripts/test release cluster
+	@tests/cluster/run
 
 test-systemd: build ## vibed as a systemd service with a cgroup v2, in an emulated machine (root, debootstrap, qemu; 5 minutes)
 	@tests/systemd/run build/release || [ $$? = 77 ]

@@ -299,7 +299,7 @@ unsigned number_from(const char* variable, unsigned otherwise) {
 
 TEST(SpareModel, NeverTwoAppsOnOneSpareAndNothingIsLeaked) {
   const unsigned first = number_from("VIBED_MODEL_SEED", 1);
-  const unsigned runs = std::min(number_from("VIBED_MODEL_RUNS", 4), 500U);
+  const unsigned runs = std::min(number_from("VIBED_MODEL_RUNS", 4), 200U);
   for (unsigned seed = first; seed < first + runs && !HasFailure(); ++seed) {
     SCOPED_TRACE("VIBED_MODEL_SEED=" + std::to_string(seed));
     World(seed).run();
