@@ -29,7 +29,7 @@ const std::map<std::string, std::string> kHome = {
     {"stream", "base"},   {"source_store", "source"},  {"app_store", "app"},
     {"agent", "plan"},    {"sandbox_pool", "sandbox"}, {"route_table", "route"},
     {"doctor", "engine"}, {"cluster", "engine"},       {"controller", "engine"},
-    {"server", "engine"}};
+    {"server", "engine"}, {"router", "engine"}};
 
 // A third-party header appears in one folder of lib/ only.
 const std::vector<std::pair<std::string, std::string>> kRooms = {

@@ -1,0 +1,104 @@
+// vibed-router: keeps the Caddy beside it configured. All of it is in libvibed.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+#include "vibed/program.hpp"
+#include "vibed/router.hpp"
+
+namespace vibed {
+namespace {
+
+Result<std::string> text_of(const std::string& file) {
+  if (file.empty()) return std::string();
+  std::ifstream stream(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (!stream && text.empty()) return usage_error("cannot read " + file);
+  return text;
+}
+
+// Where the waiting room is by default: at vibed's Service beside this pod.
+std::string waiting_room(const Invocation& invocation, const std::string& cluster_domain) {
+  const std::string space = invocation.variable("POD_NAMESPACE");
+  return invocation.text(
+      "waiting-room", space.empty() ? "" : "vibed." + space + ".svc." + cluster_domain + ":8090");
+}
+
+Status run(const Invocation& invocation) {
+  RouterOptions options;
+  options.run = invocation.text("caddy-run", options.run);
+  options.listen = invocation.text("listen", options.listen);
+  options.domain = invocation.text("vibed-domain", options.domain);
+  options.pool_namespace =
+      invocation.text("pool-namespace", invocation.config.deployment.apps_namespace);
+  options.cluster_domain = invocation.text("cluster-domain", options.cluster_domain);
+  options.waiting_room = waiting_room(invocation, options.cluster_domain);
+  options.layout = invocation.text("layout", invocation.config.route.layout);
+  auto tls = text_of(invocation.text("tls"));
+  if (!tls) return std::move(tls).error();
+  options.tls = *std::move(tls);
+  options.cluster = {invocation.text("kubeconfig"), invocation.text("context"),
+                     invocation.environment};
+  options.metrics_address = invocation.text("metrics-bind-address", options.metrics_address);
+  options.probes_address = invocation.text("health-probe-bind-address", options.probes_address);
+  auto router = Router::open(options);
+  if (!router) return std::move(router).error();
+  wait_for_stop();
+  (*router)->close();
+  return success();
+}
+
+Command run_command() {
+  return {.name = "run",
+          .summary = "keep Caddy configured until told to stop; the command when none is named",
+          .details =
+              "Caddy is another container of the same pod; it is started with what `vibed-router "
+              "bootstrap` prints, and its admin API is a socket in a folder that both share.",
+          .options = {{"--caddy-run", "DIR", "the folder of Caddy's caddy-admin.sock; /run/vibed"},
+                      {"--listen", "ADDRESS", "where Caddy serves the apps; :8080"},
+                      {"--vibed-domain", "DOMAIN", "apps are at <label>.DOMAIN; vibed.example.com"},
+                      {"--pool-namespace", "NAMESPACE", "of the apps' Services; vibed-apps"},
+                      {"--cluster-domain", "DOMAIN", "of Services; cluster.local"},
+                      {"--waiting-room", "HOST:PORT", "vibed's; vibed.$POD_NAMESPACE.svc:8090"},
+                      {"--layout", "LAYOUT", "wildcard or per-app, which reads records; wildcard"},
+                      {"--tls", "FILE", "Caddy's app tls as JSON, for https; plain http"},
+                      {"--metrics-bind-address", "ADDRESS", "/metrics; :8083, 0 for none"},
+                      {"--health-probe-bind-address", "ADDRESS",
+                       "/healthz, /readyz; :8084, 0 for none"},
+                      {"--kubeconfig", "FILE",
+                       "the cluster; else KUBECONFIG, the pod's account, ~/.kube/config"},
+                      {"--context", "NAME", "of the kubeconfig; its current one"}},
+          .run = run,
+          .takes_config = true,
+          .serves = true};
+}
+
+Status bootstrap(const Invocation& invocation) {
+  fmt::print("{}", caddy_bootstrap(invocation.text("caddy-run", RouterOptions().run)));
+  return success();
+}
+
+Command bootstrap_command() {
+  return {.name = "bootstrap",
+          .summary = "print the configuration that Caddy is to be started with",
+          .options = {{"--caddy-run", "DIR", "the folder of Caddy's caddy-admin.sock; /run/vibed"}},
+          .run = bootstrap};
+}
+
+}  // namespace
+}  // namespace vibed
+
+int main(int argc, char** argv) {
+  const vibed::Program program{.name = "vibed-router",
+                               .summary = "Leads visitors to the apps of vibed on Kubernetes",
+                               .commands = {vibed::run_command(), vibed::bootstrap_command()}};
+  // Flags alone are those of `run`, as they are of the Go system's program.
+  std::vector<const char*> arguments(argv, argv + argc);
+  const std::string_view first = argc > 1 ? argv[1] : "--flags";
+  const bool of_program = first == "--help" || first == "-h" || first == "--version";
+  if (first.starts_with("--") && !of_program)
+    arguments.insert(arguments.begin() + (argc > 0 ? 1 : 0), "run");
+  return vibed::run_program(program, static_cast<int>(arguments.size()), arguments.data());
+}

@@ -1,0 +1,161 @@
+// The composition of the router: an edge, and in the per-app layout the records it follows.
+#include "vibed/router.hpp"
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "app/kubernetes_app_store.hpp"
+#include "base/error_codes.hpp"
+#include "engine/controller_health.hpp"
+#include "engine/open_cluster.hpp"
+#include "engine/route_follower.hpp"
+#include "http/server.hpp"
+#include "observe/metrics.hpp"
+#include "route/edge.hpp"
+
+namespace vibed {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+constexpr auto kSyncTimeout = std::chrono::seconds(60);
+
+bool is_served(const std::string& address) { return !address.empty() && address != "0"; }
+
+Result<route::FrontDoorPlan> plan_of(const RouterOptions& options) {
+  const auto wrong = [](const std::string& what) { return make_error("bad_config", what); };
+  route::FrontDoorPlan plan;
+  if (options.layout != "wildcard" && options.layout != "per-app") {
+    return wrong("the layout is wildcard or per-app, not " + options.layout);
+  }
+  plan.layout = options.layout == "per-app" ? route::Layout::per_app : route::Layout::wildcard;
+  plan.listen = options.listen;
+  plan.domain = options.domain;
+  plan.run = options.run;
+  plan.version = {2, 11, 0};  // what the chart runs; older ones lack nothing but held bodies
+  plan.upstream =
+      "vibed-app-{label}." + options.pool_namespace + ".svc." + options.cluster_domain + ":80";
+  plan.waiting_room = options.waiting_room;
+  plan.try_duration = std::to_string(options.try_duration.count()) + "ms";
+  if (!options.tls.empty()) {
+    plan.tls = nlohmann::json::parse(options.tls, nullptr, false);
+    if (!plan.tls.is_object()) return wrong("tls is not a JSON object, as Caddy's app tls is");
+  }
+  return plan;
+}
+
+class ClusterRouter final : public Router {
+ public:
+  explicit ClusterRouter(RouterOptions options) : options_(std::move(options)) {}
+  ~ClusterRouter() override { close(); }
+
+  Status start();
+
+  std::string metrics_address() const override {
+    return metrics_server_ ? metrics_server_->address() : "";
+  }
+  std::string probes_address() const override { return probes_ ? probes_->address() : ""; }
+  void close() override;
+
+ private:
+  Status follow_records();
+  Status start_servers();
+  std::vector<api::Component> components();
+
+  const RouterOptions options_;
+  std::once_flag closed_;
+
+  // In the order they are opened; destroyed the other way round.
+  observe::Metrics metrics_;
+  std::unique_ptr<route::Edge> edge_;
+  std::unique_ptr<kube::Client> client_;
+  std::unique_ptr<KubernetesAppStore> apps_;
+  std::unique_ptr<RouteFollower> follower_;
+  std::unique_ptr<http::Server> metrics_server_;
+  std::unique_ptr<http::Server> probes_;
+};
+
+Status ClusterRouter::start() {
+  auto plan = plan_of(options_);
+  if (!plan) return std::move(plan).error();
+  auto edge = route::Edge::start({.plan = *std::move(plan)});
+  if (!edge) return std::move(edge).error();
+  edge_ = *std::move(edge);
+  if (options_.layout == "per-app") {
+    if (Status follows = follow_records(); !follows) return follows;
+  }
+  return start_servers();
+}
+
+Status ClusterRouter::follow_records() {
+  auto client =
+      open_cluster(options_.cluster, "vibed-router",
+                   [this](const char* verb, const kube::Resource& resource, int status, double) {
+                     metrics_.count_cluster_request(verb, resource.plural, status);
+                   });
+  if (!client) return std::move(client).error();
+  client_ = *std::move(client);
+  auto apps = open_kubernetes_app_store(
+      *client_, {.space = options_.pool_namespace, .sync_timeout = kSyncTimeout});
+  if (!apps) return std::move(apps).error().during("read the records of apps");
+  apps_ = *std::move(apps);
+  follower_ = RouteFollower::start(*apps_, edge_->routes());
+  return success();
+}
+
+Status ClusterRouter::start_servers() {
+  if (is_served(options_.metrics_address)) {
+    http::Router router;
+    router.add("GET", "/metrics", [this](http::Request&) {
+      http::Response response;
+      response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+      response.body = metrics_.text();
+      return response;
+    });
+    auto started = http::start_server(options_.metrics_address, std::move(router));
+    if (!started) return std::move(started).error().during("serve metrics");
+    metrics_server_ = *std::move(started);
+  }
+  if (is_served(options_.probes_address)) {
+    auto started = http::start_server(options_.probes_address,
+                                      make_probe_router([this] { return components(); }));
+    if (!started) return std::move(started).error().during("serve probes");
+    probes_ = *std::move(started);
+  }
+  return success();
+}
+
+std::vector<api::Component> ClusterRouter::components() {
+  route::EdgeCondition condition = edge_->condition();
+  std::vector<api::Component> parts = {{"caddy", condition.serving, condition.message}};
+  if (!apps_) return parts;
+  auto deaf = apps_->deaf_since();
+  bool heard = !deaf || Steady::now() - *deaf < options_.deaf_after;
+  parts.push_back({"records", heard, heard ? "" : "nothing heard of the cluster"});
+  return parts;
+}
+
+void ClusterRouter::close() {
+  std::call_once(closed_, [this] {
+    if (probes_) probes_->stop();
+    if (metrics_server_) metrics_server_->stop();
+    follower_.reset();
+    edge_.reset();
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Router>> Router::open(const RouterOptions& options) {
+  auto router = std::make_unique<ClusterRouter>(options);
+  if (Status started = router->start(); !started) return std::move(started).error();
+  return std::unique_ptr<Router>(std::move(router));
+}
+
+std::string caddy_bootstrap(const std::string& run) {
+  return route::edge_bootstrap(run).dump(1) + "\n";
+}
+
+}  // namespace vibed
