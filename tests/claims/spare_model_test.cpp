@@ -134,6 +134,11 @@ class World {
         std::lock_guard lock(mutex_);
         patches_[request.path.substr(request.path.rfind('/') + 1)] += request.body + "\n";
       }
+      if (request.method == "POST") {
+        const Json made = Json::parse(request.body, nullptr, false);
+        std::lock_guard lock(mutex_);
+        ++posts_[kube::text_at(made, {"metadata", "name"})];
+      }
       if (!chaos_) return;
       const bool watch = request.target.find("watch=true") != std::string::npos;
       std::this_thread::sleep_for(std::chrono::milliseconds(dice_.roll(watch ? 60 : 4)));
@@ -214,6 +219,9 @@ class World {
   // A sandbox that one app was told to have is never told to another.
   void note(const std::string& id, const std::string& app) {
     std::lock_guard lock(mutex_);
+    // Its creation was repeated because an answer was lost: perhaps after the first of that name
+    // had come, been used and gone.
+    if (posts_[id] > 1) return;
     auto [at, fresh] = owners_.emplace(id, app);
     EXPECT_EQ(at->second, app) << "two apps have " << id << ", to which was sent:\n"
                                << patches_[id];
@@ -242,7 +250,7 @@ class World {
       EXPECT_EQ(claim.spare, claim.shutdown != Time{}) << claim.name << " " << when;
       std::lock_guard lock(mutex_);
       auto at = owners_.find(claim.name);
-      if (at == owners_.end()) continue;
+      if (at == owners_.end() || posts_[claim.name] > 1) continue;
       EXPECT_EQ(claim.app, at->second) << claim.name << " was taken away " << when;
     }
   }
@@ -287,6 +295,7 @@ class World {
   std::array<std::atomic<std::int64_t>, kApps> generations_ = {1, 1, 1, 1, 1, 1};
   std::mutex mutex_;
   std::map<std::string, std::string> owners_;   // claim → app, as told; guarded by mutex_
+  std::map<std::string, int> posts_;            // by name; the same
   std::map<std::string, std::string> patches_;  // by claim, for messages; the same
   std::atomic<int> lives_ = 0;
   std::unique_ptr<Binder> binder_;
