@@ -60,6 +60,9 @@ Result<Authenticator> Authenticator::make(const Config::Auth& config) {
   if (config.api_keys.empty()) return wrong("auth is enabled and auth.apiKeys has no key");
   for (const Config::ApiKey& key : config.api_keys) {
     if (key.key.empty()) return wrong("the key \"" + key.name + "\" of auth.apiKeys is empty");
+    if (key.key.find_first_of(" \t\r\n") != std::string::npos) {
+      return wrong("the key \"" + key.name + "\" of auth.apiKeys has a space in it");
+    }
     if (!is_user(key.name)) return wrong("a key of auth.apiKeys has no usable name");
     if (key.role != "admin" && key.role != "user") {
       return wrong("the role of the key \"" + key.name + "\" must be admin or user");

@@ -100,6 +100,9 @@ TEST(Authenticator, RefusesAConfigurationThatLetsNobodyOrTheWrongOnesIn) {
   config.api_keys[1].key = "";
   EXPECT_EQ(refusal(config), "the key \"root\" of auth.apiKeys is empty");
   config = keys();
+  config.api_keys[1].key = "two words";
+  EXPECT_EQ(refusal(config), "the key \"root\" of auth.apiKeys has a space in it");
+  config = keys();
   config.api_keys[0].name = "";
   EXPECT_EQ(refusal(config), "a key of auth.apiKeys has no usable name");
   config = keys();
