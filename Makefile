@@ -22,7 +22,7 @@ test: ## set up, build, run every test that CI runs
 	@scripts/parts caddy
 	@scripts/parts s3
 	@scripts/test release
-	@scripts/test asan folders base archive http config classifier source app service lifecycle claims
+	@scripts/test asan folders base archive http config classifier source app service lifecycle claims aws auth
 
 test-all: ## everything: CI's tests, ASan and UBSan, TSan, clang-tidy, 60 s of each fuzz target, the long model test, a fresh root
 	@$(MAKE) --no-print-directory test
