@@ -119,7 +119,10 @@ App ControllerTest::await(const std::string& name, Phase phase) {
     }
     if (event->gone || event->app.name != name) continue;
     last = event->app;
-    const bool newest = phase != Phase::ready || last.status.observed_generation == last.generation;
+    // A watch may tell what was before the write that get() already has.
+    auto known = apps_->get(name);
+    const bool newest =
+        phase != Phase::ready || (known && last.status.observed_generation == known->generation);
     if (last.status.phase == phase && newest) return last;
   }
 }
