@@ -9,6 +9,8 @@
 #include <charconv>
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "base/error_codes.hpp"
 #include "base/files.hpp"
@@ -42,10 +44,25 @@ Status check_format(const std::string& path) {
   return success();
 }
 
+Status check_length(const std::string& path) {
+  if (path.size() <= kLongestPath) return success();
+  return make_error("path_too_long", "data folder " + path + " has " + std::to_string(path.size()) +
+                                         " bytes; unix sockets in it allow " +
+                                         std::to_string(kLongestPath) +
+                                         ", choose a shorter one with --data");
+}
+
 }  // namespace
 
 Result<DataFolder> DataFolder::open(const std::string& wanted) {
   if (wanted.empty()) return Error{Errc::invalid_argument, "no data folder given"};
+  // Before anything is made of a path that will not do.
+  std::error_code unknown;
+  auto expected =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(wanted, unknown), unknown);
+  if (!unknown) {
+    if (Status fits = check_length(expected.string()); !fits) return std::move(fits).error();
+  }
   // 0711: sandboxes of other uids pass through to what is theirs, and list nothing.
   if (Status made = make_directories(wanted, 0711); !made) {
     return std::move(made).error().during("data folder");
@@ -53,12 +70,7 @@ Result<DataFolder> DataFolder::open(const std::string& wanted) {
   char resolved[PATH_MAX];
   if (::realpath(wanted.c_str(), resolved) == nullptr) return errno_error("data folder " + wanted);
   std::string path = resolved;
-  if (path.size() > kLongestPath) {
-    return make_error("path_too_long",
-                      "data folder " + path + " has " + std::to_string(path.size()) +
-                          " bytes; unix sockets in it allow " + std::to_string(kLongestPath) +
-                          ", choose a shorter one with --data");
-  }
+  if (Status fits = check_length(path); !fits) return std::move(fits).error();
 
   Fd lock(::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return errno_error("open " + path + "/lock");

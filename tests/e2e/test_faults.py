@@ -205,6 +205,7 @@ class Starting(unittest.TestCase):
         answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(answer.returncode, 1, answer)
         self.assertRegex(answer.stderr, "long|short")
+        self.assertFalse(os.path.exists("/tmp/" + "x" * 120))
 
     def ends_clean(self, how):
         self.vibed.start()

@@ -1,7 +1,9 @@
 #include "engine/data_folder.hpp"
 
 #include <gtest/gtest.h>
+
 #include <sys/stat.h>
+#include <filesystem>
 
 #include "base/files.hpp"
 #include "support/temp_dir.hpp"
@@ -46,8 +48,10 @@ TEST(DataFolder, OfANewerVibedIsRefused) {
 
 TEST(DataFolder, APathTooLongForSocketsIsRefusedWithItsLength) {
   testing::TempDir dir;
-  auto folder = DataFolder::open(dir / std::string(100, 'x'));
+  const std::string path = dir / std::string(100, 'x');
+  auto folder = DataFolder::open(path);
   ASSERT_FALSE(folder);
+  EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_EQ(folder.error().reason, "path_too_long");
   EXPECT_NE(folder.error().message.find("--data"), std::string::npos);
 }
