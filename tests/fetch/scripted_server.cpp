@@ -1,7 +1,5 @@
 #include "fetch/scripted_server.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "support/surroundings.hpp"
 
 namespace vibed::testing {
 namespace {
@@ -52,14 +52,9 @@ ScriptedServer::ScriptedServer(std::function<Script(const Seen&)> answer,
                                const std::string& unix_socket)
     : answer_(std::move(answer)) {
   if (unix_socket.empty()) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), length) != 0) std::abort();
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
+    Bound bound = bind_to_loopback();
+    port_ = bound.port;
+    listener_ = bound.fd.release();
   } else {
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};

@@ -1,7 +1,5 @@
 #include "fetch/tls_server.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -10,6 +8,8 @@
 
 #include <csignal>
 #include <cstdlib>
+
+#include "support/surroundings.hpp"
 
 namespace vibed::testing {
 namespace {
@@ -113,14 +113,9 @@ TlsServer::TlsServer(const Authority& authority, const std::string& name, bool n
   SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | must, nullptr);
   SSL_CTX_set_session_id_context(context_, reinterpret_cast<const unsigned char*>("t"), 1);
 
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), length) != 0) std::abort();
-  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-  port_ = ntohs(address.sin_port);
+  Bound bound = bind_to_loopback();
+  port_ = bound.port;
+  listener_ = bound.fd.release();
   if (::listen(listener_, 16) != 0) std::abort();
   acceptor_ = std::thread([this] { accept_all(); });
 }

@@ -1,12 +1,13 @@
 #include "answers.hpp"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
 #include <cstdio>
+
+#include "support/surroundings.hpp"
 
 namespace vibed::testing {
 namespace {
@@ -75,15 +76,10 @@ Answers::Answers(std::vector<Answer> answers, const Authority::Certificate* cert
       ::SSL_CTX_set_cipher_list(context_.get(), "ALL@SECLEVEL=0");
     }
   }
-  listener_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  Bound bound = bind_to_loopback();
+  port_ = bound.port;
+  listener_ = std::move(bound.fd);
   EXPECT_EQ(::listen(listener_.get(), 8), 0);
-  socklen_t size = sizeof address;
-  ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(address.sin_port);
   thread_ = std::thread([this] { serve(); });
 }
 

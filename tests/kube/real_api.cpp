@@ -1,14 +1,10 @@
 #include "kube/real_api.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
@@ -16,37 +12,14 @@
 #include "base/files.hpp"
 #include "kube/client.hpp"
 #include "process/run.hpp"
+#include "support/surroundings.hpp"
 
 namespace vibed::testing {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-fs::path cache() {
-  if (auto own = environment("VIBED_CACHE"); !own.empty()) return own;
-  if (auto all = environment("XDG_CACHE_HOME"); !all.empty()) return fs::path(all) / "vibed";
-  return fs::path(environment("HOME")) / ".cache" / "vibed";
-}
-
-std::string program(const std::string& name) { return cache() / "cluster" / "bin" / name; }
-
-// A port that was free a moment ago: neither program can choose its own.
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) std::abort();
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
+std::string program(const std::string& name) { return cache_folder() + "/cluster/bin/" + name; }
 
 void write(const std::string& path, std::string_view text) {
   if (auto ok = write_file(path, text, Durability::unsynced, 0600); !ok) {

@@ -5,29 +5,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <thread>
 
+#include "support/surroundings.hpp"
+
 namespace vibed::testing {
-namespace {
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-}  // namespace
 
 std::string caddy_program(const CaddyKind& kind) {
   std::string program = "/usr/bin/caddy";
   if (kind.name == "2.11") {
     program = variable("VIBED_CADDY_211");
-    std::string cache = variable("VIBED_CACHE");
-    if (cache.empty() && !variable("XDG_CACHE_HOME").empty()) {
-      cache = variable("XDG_CACHE_HOME") + "/vibed";
-    }
-    if (cache.empty()) cache = variable("HOME") + "/.cache/vibed";
-    if (program.empty()) program = cache + "/bin/caddy-2.11";
+    if (program.empty()) program = cache_folder() + "/bin/caddy-2.11";
   }
   return ::access(program.c_str(), X_OK) == 0 ? program : "";
 }

@@ -1,7 +1,5 @@
 // An app that tries to get out of a real sandbox, as tests/sandbox/probe/app.py does it.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +10,7 @@
 #include "base/fd.hpp"
 #include "local_world.hpp"
 #include "process/run.hpp"
+#include "support/surroundings.hpp"
 #include "watcher.hpp"
 
 namespace vibed::sandbox {
@@ -182,15 +181,9 @@ TEST_F(InsideTest, ItInheritsNoDescriptorButItsOwnThree) {
 }
 
 TEST_F(InsideTest, ItHasNoNetworkButItsOwnLoopback) {
-  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(::listen(listener.get(), 1), 0);
-  socklen_t size = sizeof address;
-  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  json seen = probe("network?" + std::to_string(ntohs(address.sin_port)));
+  testing::Bound bound = testing::bind_to_loopback();
+  ASSERT_EQ(::listen(bound.fd.get(), 1), 0);
+  json seen = probe("network?" + std::to_string(bound.port));
   EXPECT_EQ(seen["interfaces"], json::array({"lo"}));
   EXPECT_TRUE(seen["localhost"].dump().find("127.0.0.1") != std::string::npos) << seen.dump();
 }

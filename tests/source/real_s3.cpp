@@ -1,14 +1,10 @@
 #include "source/real_s3.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
@@ -16,6 +12,7 @@
 #include "aws/s3_client.hpp"
 #include "base/files.hpp"
 #include "base/ids.hpp"
+#include "support/surroundings.hpp"
 
 namespace vibed::testing {
 namespace {
@@ -23,32 +20,9 @@ namespace {
 constexpr const char* kAccess = "testak";
 constexpr const char* kSecret = "testsecret123";
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 std::string program() {
-  if (auto own = variable("VIBED_VERSITYGW"); !own.empty()) return own;
-  std::string cache = variable("VIBED_CACHE");
-  if (cache.empty() && !variable("XDG_CACHE_HOME").empty()) {
-    cache = variable("XDG_CACHE_HOME") + "/vibed";
-  }
-  if (cache.empty()) cache = variable("HOME") + "/.cache/vibed";
-  return cache + "/bin/versitygw-1.8.0";
-}
-
-// A port that was free a moment ago: the server cannot choose its own and say which.
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) std::abort();
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  ::close(fd);
-  return ntohs(address.sin_port);
+  std::string own = variable("VIBED_VERSITYGW");
+  return own.empty() ? cache_folder() + "/bin/versitygw-1.8.0" : own;
 }
 
 }  // namespace
