@@ -25,11 +25,11 @@ const std::vector<std::string> kOrder = {
 
 // A public header belongs to the folder of its name, except these.
 const std::map<std::string, std::string> kHome = {
-    {"result", "base"},   {"export", "base"},          {"version", "base"},
-    {"stream", "base"},   {"source_store", "source"},  {"app_store", "app"},
-    {"agent", "plan"},    {"sandbox_pool", "sandbox"}, {"route_table", "route"},
-    {"doctor", "engine"}, {"cluster", "engine"},       {"controller", "engine"},
-    {"server", "engine"}, {"router", "engine"}};
+    {"result", "base"},       {"export", "base"},          {"version", "base"},
+    {"stream", "base"},       {"source_store", "source"},  {"app_store", "app"},
+    {"agent", "plan"},        {"sandbox_pool", "sandbox"}, {"route_table", "route"},
+    {"doctor", "engine"},     {"cluster", "program"},      {"cluster_options", "program"},
+    {"controller", "engine"}, {"server", "engine"},        {"router", "engine"}};
 
 // A third-party header appears in one folder of lib/ only.
 const std::vector<std::pair<std::string, std::string>> kRooms = {

@@ -3,27 +3,13 @@
 
 #include <charconv>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
+#include "vibed/cluster_options.hpp"
 #include "vibed/controller.hpp"
 #include "vibed/program.hpp"
 
 namespace vibed {
 namespace {
-
-const std::vector<OptionSpec> kClusterOptions = {
-    {"--kubeconfig", "FILE", "the cluster; else KUBECONFIG, the pod's account, ~/.kube/config"},
-    {"--context", "NAME", "of the kubeconfig; its current one"}};
-
-std::vector<OptionSpec> with_cluster(std::vector<OptionSpec> options) {
-  options.insert(options.end(), kClusterOptions.begin(), kClusterOptions.end());
-  return options;
-}
-
-ClusterAccess cluster_of(const Invocation& invocation) {
-  return {invocation.text("kubeconfig"), invocation.text("context"), invocation.environment};
-}
 
 Result<int> number_of(const Invocation& invocation, const std::string& name, int otherwise) {
   const std::string text = invocation.text(name);
@@ -33,23 +19,6 @@ Result<int> number_of(const Invocation& invocation, const std::string& name, int
   if (error != std::errc() || end != text.data() + text.size() || value < 0)
     return usage_error("--" + name + " is a number, not " + text);
   return value;
-}
-
-// From a file, whose last line feed does not count, or from the environment.
-Result<std::string> install_secret(const Invocation& invocation) {
-  const std::string file = invocation.text("install-secret-file");
-  if (file.empty()) {
-    std::string text = invocation.variable("VIBED_INSTALL_SECRET");
-    if (text.empty())
-      return usage_error(
-          "the install secret is missing: --install-secret-file or VIBED_INSTALL_SECRET");
-    return text;
-  }
-  std::ifstream stream(file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (!stream && text.empty()) return usage_error("cannot read the install secret in " + file);
-  if (text.ends_with('\n')) text.pop_back();
-  return text;
 }
 
 // Where the API is by default: its Service beside this pod.
@@ -96,7 +65,7 @@ Status fill_sources(const Invocation& invocation, ControllerOptions& options) {
 
 Status run(const Invocation& invocation) {
   ControllerOptions options;
-  options.cluster = cluster_of(invocation);
+  options.cluster = cluster_access(invocation);
   auto secret = install_secret(invocation);
   if (!secret) return std::move(secret).error();
   options.install_secret = *std::move(secret);
@@ -127,13 +96,13 @@ Command run_command() {
       .details =
           "The install secret, at least 32 bytes, is the same for every part of one "
           "installation: $VIBED_INSTALL_SECRET or --install-secret-file.",
-      .options = with_cluster(
+      .options = with_cluster_options(
           {{"--vibed-domain", "DOMAIN", "apps are at <label>.DOMAIN; vibed.example.com"},
            {"--app-url-scheme", "SCHEME", "of apps' URLs, http or https; https"},
            {"--app-url-port", "PORT", "of apps' URLs; none"},
            {"--pool-namespace", "NAMESPACE", "of apps and warm pools; vibed-apps"},
            {"--source-url", "URL", "the API, where sources are; vibed.$POD_NAMESPACE.svc:8080"},
-           {"--install-secret-file", "FILE", "instead of $VIBED_INSTALL_SECRET"},
+           install_secret_option(),
            {"--metrics-bind-address", "ADDRESS", "/metrics; :8081, 0 for none"},
            {"--health-probe-bind-address", "ADDRESS", "/healthz, /readyz; :8082, 0 for none"},
            {"--leader-elect", "", "of several controllers one acts at a time"},
@@ -151,7 +120,7 @@ Command run_command() {
 
 Status install(const Invocation& invocation) {
   InstallCrdsOptions options;
-  options.cluster = cluster_of(invocation);
+  options.cluster = cluster_access(invocation);
   options.folder = invocation.text("crds");
   if (options.folder.empty()) return usage_error("--crds is missing: the folder of definitions");
   auto timeout = number_of(invocation, "timeout", 60);
@@ -167,8 +136,9 @@ Command install_crds_command() {
   return {.name = "install-crds",
           .summary = "bring vibed's custom resource definitions into the cluster, or up to date",
           .details = "By server-side apply; waits until they are served. Apps that are there stay.",
-          .options = with_cluster({{"--crds", "DIR", "the folder of definitions, *.yaml"},
-                                   {"--timeout", "SECONDS", "to wait until they are served; 60"}}),
+          .options =
+              with_cluster_options({{"--crds", "DIR", "the folder of definitions, *.yaml"},
+                                    {"--timeout", "SECONDS", "to wait until they are served; 60"}}),
           .run = install};
 }
 
@@ -178,12 +148,7 @@ Command install_crds_command() {
 int main(int argc, char** argv) {
   const vibed::Program program{.name = "vibed-controller",
                                .summary = "Runs the apps of vibed on Kubernetes",
-                               .commands = {vibed::run_command(), vibed::install_crds_command()}};
-  // Flags alone are those of `run`, as they are of the Go system's program.
-  std::vector<const char*> arguments(argv, argv + argc);
-  const std::string_view first = argc > 1 ? argv[1] : "--flags";
-  const bool of_program = first == "--help" || first == "-h" || first == "--version";
-  if (first.starts_with("--") && !of_program)
-    arguments.insert(arguments.begin() + (argc > 0 ? 1 : 0), "run");
-  return vibed::run_program(program, static_cast<int>(arguments.size()), arguments.data());
+                               .commands = {vibed::run_command(), vibed::install_crds_command()},
+                               .default_command = "run"};
+  return vibed::run_program(program, argc, argv);
 }

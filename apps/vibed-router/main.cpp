@@ -1,11 +1,10 @@
 // vibed-router: keeps the Caddy beside it configured. All of it is in libvibed.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <fstream>
 #include <iterator>
 
-#include "vibed/program.hpp"
+#include "vibed/cluster_options.hpp"
 #include "vibed/router.hpp"
 
 namespace vibed {
@@ -39,8 +38,7 @@ Status run(const Invocation& invocation) {
   auto tls = text_of(invocation.text("tls"));
   if (!tls) return std::move(tls).error();
   options.tls = *std::move(tls);
-  options.cluster = {invocation.text("kubeconfig"), invocation.text("context"),
-                     invocation.environment};
+  options.cluster = cluster_access(invocation);
   options.metrics_address = invocation.text("metrics-bind-address", options.metrics_address);
   options.probes_address = invocation.text("health-probe-bind-address", options.probes_address);
   auto router = Router::open(options);
@@ -56,20 +54,17 @@ Command run_command() {
           .details =
               "Caddy is another container of the same pod; it is started with what `vibed-router "
               "bootstrap` prints, and its admin API is a socket in a folder that both share.",
-          .options = {{"--caddy-run", "DIR", "the folder of Caddy's caddy-admin.sock; /run/vibed"},
-                      {"--listen", "ADDRESS", "where Caddy serves the apps; :8080"},
-                      {"--vibed-domain", "DOMAIN", "apps are at <label>.DOMAIN; vibed.example.com"},
-                      {"--pool-namespace", "NAMESPACE", "of the apps' Services; vibed-apps"},
-                      {"--cluster-domain", "DOMAIN", "of Services; cluster.local"},
-                      {"--waiting-room", "HOST:PORT", "vibed's; vibed.$POD_NAMESPACE.svc:8090"},
-                      {"--layout", "LAYOUT", "wildcard or per-app, which reads records; wildcard"},
-                      {"--tls", "FILE", "Caddy's app tls as JSON, for https; plain http"},
-                      {"--metrics-bind-address", "ADDRESS", "/metrics; :8083, 0 for none"},
-                      {"--health-probe-bind-address", "ADDRESS",
-                       "/healthz, /readyz; :8084, 0 for none"},
-                      {"--kubeconfig", "FILE",
-                       "the cluster; else KUBECONFIG, the pod's account, ~/.kube/config"},
-                      {"--context", "NAME", "of the kubeconfig; its current one"}},
+          .options = with_cluster_options(
+              {{"--caddy-run", "DIR", "the folder of Caddy's caddy-admin.sock; /run/vibed"},
+               {"--listen", "ADDRESS", "where Caddy serves the apps; :8080"},
+               {"--vibed-domain", "DOMAIN", "apps are at <label>.DOMAIN; vibed.example.com"},
+               {"--pool-namespace", "NAMESPACE", "of the apps' Services; vibed-apps"},
+               {"--cluster-domain", "DOMAIN", "of Services; cluster.local"},
+               {"--waiting-room", "HOST:PORT", "vibed's; vibed.$POD_NAMESPACE.svc:8090"},
+               {"--layout", "LAYOUT", "wildcard or per-app, which reads records; wildcard"},
+               {"--tls", "FILE", "Caddy's app tls as JSON, for https; plain http"},
+               {"--metrics-bind-address", "ADDRESS", "/metrics; :8083, 0 for none"},
+               {"--health-probe-bind-address", "ADDRESS", "/healthz, /readyz; :8084, 0 for none"}}),
           .run = run,
           .takes_config = true,
           .serves = true};
@@ -93,12 +88,7 @@ Command bootstrap_command() {
 int main(int argc, char** argv) {
   const vibed::Program program{.name = "vibed-router",
                                .summary = "Leads visitors to the apps of vibed on Kubernetes",
-                               .commands = {vibed::run_command(), vibed::bootstrap_command()}};
-  // Flags alone are those of `run`, as they are of the Go system's program.
-  std::vector<const char*> arguments(argv, argv + argc);
-  const std::string_view first = argc > 1 ? argv[1] : "--flags";
-  const bool of_program = first == "--help" || first == "-h" || first == "--version";
-  if (first.starts_with("--") && !of_program)
-    arguments.insert(arguments.begin() + (argc > 0 ? 1 : 0), "run");
-  return vibed::run_program(program, static_cast<int>(arguments.size()), arguments.data());
+                               .commands = {vibed::run_command(), vibed::bootstrap_command()},
+                               .default_command = "run"};
+  return vibed::run_program(program, argc, argv);
 }

@@ -2,31 +2,14 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "commands.hpp"
 #include "remote.hpp"
+#include "vibed/cluster_options.hpp"
 #include "vibed/server.hpp"
 
 namespace vibed::cli {
 namespace {
-
-// From a file, whose last line feed does not count, or from the environment.
-Result<std::string> install_secret(const Invocation& invocation) {
-  const std::string file = invocation.text("install-secret-file");
-  if (file.empty()) {
-    std::string text = invocation.variable("VIBED_INSTALL_SECRET");
-    if (!text.empty()) return text;
-    return usage_error(
-        "the install secret is missing: --install-secret-file or VIBED_INSTALL_SECRET");
-  }
-  std::ifstream stream(file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (text.empty()) return usage_error("cannot read the install secret in " + file);
-  if (text.ends_with('\n')) text.pop_back();
-  return text;
-}
 
 void announce(const Invocation& invocation, const Server& server) {
   if (invocation.has("json")) {
@@ -44,8 +27,7 @@ Status serve(const Invocation& invocation) {
   auto secret = install_secret(invocation);
   if (!secret) return std::move(secret).error();
   options.install_secret = *std::move(secret);
-  options.cluster = {invocation.text("kubeconfig"), invocation.text("context"),
-                     invocation.environment};
+  options.cluster = cluster_access(invocation);
   options.config = invocation.config;
   options.config.server.http_addr = invocation.text("api", options.config.server.http_addr);
   options.data = invocation.text("data", options.data);
@@ -68,14 +50,12 @@ Command serve_command() {
               "the same for both: $VIBED_INSTALL_SECRET or --install-secret-file. With --json the "
               "first line of output, printed when everything answers, is "
               "{\"api\",\"waiting_room\"}.",
-          .options = {{"--api", "ADDRESS", "where the API listens; 127.0.0.1:8080"},
-                      {"--waiting-room", "ADDRESS", "where Caddy sends what no app answers; :8090"},
-                      {"--data", "DIR", "for uploads, and sources that are served; /data/vibed"},
-                      {"--install-secret-file", "FILE", "instead of $VIBED_INSTALL_SECRET"},
-                      {"--kubeconfig", "FILE",
-                       "the cluster; else KUBECONFIG, the pod's account, ~/.kube/config"},
-                      {"--context", "NAME", "of the kubeconfig; its current one"},
-                      {"--json", "", "print where things are as JSON"}},
+          .options = with_cluster_options(
+              {{"--api", "ADDRESS", "where the API listens; 127.0.0.1:8080"},
+               {"--waiting-room", "ADDRESS", "where Caddy sends what no app answers; :8090"},
+               {"--data", "DIR", "for uploads, and sources that are served; /data/vibed"},
+               install_secret_option(),
+               {"--json", "", "print where things are as JSON"}}),
           .run = serve,
           .takes_config = true,
           .serves = true};

@@ -64,6 +64,8 @@ struct Program {
   std::string name;     // "vibed"
   std::string summary;  // one sentence for --help
   std::vector<Command> commands;
+  // Flags alone are those of this command; empty: a command must be named.
+  std::string default_command = {};
 };
 
 // Does what the command line says and returns the exit status for main().

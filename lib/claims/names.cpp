@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/error_codes.hpp"
 #include "base/hmac.hpp"
 
 namespace vibed::claims {
@@ -39,6 +40,11 @@ std::string name_hash(std::string_view sandbox_name) {
 
 std::string agent_token(std::string_view install_secret, std::string_view claim_uid) {
   return to_hex(hmac_sha256(install_secret, claim_uid));
+}
+
+Status check_install_secret(std::string_view install_secret) {
+  if (install_secret.size() >= 32) return success();
+  return make_error("bad_config", "the install secret must have at least 32 bytes");
 }
 
 }  // namespace vibed::claims

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kube/resource.hpp"
+#include "vibed/result.hpp"
 
 namespace vibed::claims {
 
@@ -42,5 +43,8 @@ std::string name_hash(std::string_view sandbox_name);
 // What opens the agent of a claim's sandbox: an HMAC-SHA256 of the claim's uid, so that nothing
 // needs to be stored and any process with the secret of the installation knows it.
 std::string agent_token(std::string_view install_secret, std::string_view claim_uid);
+
+// A secret shorter than the hash's 32 bytes would be easier to guess than the hash (RFC 2104, 3).
+Status check_install_secret(std::string_view install_secret);
 
 }  // namespace vibed::claims

@@ -15,11 +15,12 @@
 #include "base/ids.hpp"
 #include "base/log.hpp"
 #include "claims/claim_pool.hpp"
+#include "claims/names.hpp"
 #include "control/election.hpp"
 #include "control/fenced_client.hpp"
 #include "engine/controller_health.hpp"
 #include "engine/open_cluster.hpp"
-#include "http/server.hpp"
+#include "engine/probes.hpp"
 #include "kube/pause.hpp"
 #include "kube/retry.hpp"
 #include "lifecycle/loop.hpp"
@@ -34,15 +35,13 @@ using Steady = std::chrono::steady_clock;
 
 constexpr const char* kName = "vibed-controller";
 constexpr const char* kLease = "vibed-controller.vibed.dev";
-constexpr std::size_t kSecretBytes = 32;
 constexpr auto kSyncTimeout = 30'000ms;  // after which it says what is missing, and begins again
 constexpr auto kFirstRetry = 500ms;
 constexpr auto kLongestRetry = 15'000ms;
 
 Status check(const ControllerOptions& options) {
   const auto wrong = [](const char* what) { return make_error("bad_config", what); };
-  if (options.install_secret.size() < kSecretBytes)
-    return wrong("the install secret must have at least 32 bytes");
+  if (Status enough = claims::check_install_secret(options.install_secret); !enough) return enough;
   if (options.url_scheme != "http" && options.url_scheme != "https")
     return wrong("the scheme of app URLs is http or https");
   if (options.url_port < 0 || options.url_port > 65535)
@@ -63,13 +62,6 @@ std::string own_identity() {
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
   return std::string(host.data()) + "_" + random_hex(8);
 }
-
-std::optional<std::chrono::seconds> seconds_since(const std::optional<Steady::time_point>& then) {
-  if (!then) return std::nullopt;
-  return std::chrono::duration_cast<std::chrono::seconds>(Steady::now() - *then);
-}
-
-bool is_served(const std::string& address) { return !address.empty() && address != "0"; }
 
 class ClusterController final : public Controller {
  public:
@@ -137,36 +129,20 @@ Status ClusterController::open_parts() {
     if (!remote) return std::move(remote).error().during("read the address of the API");
     sources_ = std::move(*remote);
   }
-  auto client =
-      open_cluster(options_.cluster, kName,
-                   [this](const char* verb, const kube::Resource& resource, int status, double) {
-                     metrics_.count_cluster_request(verb, resource.plural, status);
-                   });
+  auto client = open_cluster(options_.cluster, kName, &metrics_);
   if (!client) return std::move(client).error();
   client_ = std::move(*client);
   return success();
 }
 
 Status ClusterController::start_servers() {
-  if (is_served(options_.metrics_address)) {
-    http::Router router;
-    router.add("GET", "/metrics", [this](http::Request&) {
-      http::Response response;
-      response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-      response.body = metrics_text();
-      return response;
-    });
-    auto started = http::start_server(options_.metrics_address, std::move(router));
-    if (!started) return std::move(started).error().during("serve metrics");
-    metrics_server_ = std::move(*started);
-  }
-  if (is_served(options_.probes_address)) {
-    auto started = http::start_server(options_.probes_address, make_probe_router([this] {
-                                        return controller_components(view(), options_.deaf_after);
-                                      }));
-    if (!started) return std::move(started).error().during("serve probes");
-    probes_ = std::move(*started);
-  }
+  auto metrics = serve_metrics(options_.metrics_address, [this] { return metrics_text(); });
+  if (!metrics) return std::move(metrics).error();
+  metrics_server_ = *std::move(metrics);
+  auto probes = serve_probes(options_.probes_address,
+                             [this] { return controller_components(view(), options_.deaf_after); });
+  if (!probes) return std::move(probes).error();
+  probes_ = *std::move(probes);
   return success();
 }
 

@@ -3,17 +3,9 @@
 #include <map>
 #include <utility>
 
+#include "engine/probes.hpp"
+
 namespace vibed {
-namespace {
-
-api::Component heard(const std::string& name, const std::optional<std::chrono::seconds>& deaf,
-                     std::chrono::seconds deaf_after) {
-  if (!deaf || *deaf < deaf_after) return {name, true, ""};
-  return {name, false, "nothing heard of the cluster for " + std::to_string(deaf->count()) + " s"};
-}
-
-}  // namespace
-
 std::vector<api::Component> controller_components(const ControllerView& view,
                                                   std::chrono::seconds deaf_after) {
   if (!view.leads) {
@@ -27,19 +19,9 @@ std::vector<api::Component> controller_components(const ControllerView& view,
     return parts;
   }
   parts.push_back({"lifecycle", true, ""});
-  parts.push_back(heard("records", view.records_deaf, deaf_after));
-  parts.push_back(heard("claims", view.claims_deaf, deaf_after));
+  parts.push_back(watched("records", view.records_deaf, deaf_after));
+  parts.push_back(watched("claims", view.claims_deaf, deaf_after));
   return parts;
-}
-
-http::Router make_probe_router(std::function<std::vector<api::Component>()> components) {
-  http::Router router;
-  router.add("GET", "/healthz",
-             [](http::Request&) { return http::json_response(200, "{\"status\":\"alive\"}\n"); });
-  router.add("GET", "/readyz", [components = std::move(components)](http::Request&) {
-    return api::readiness_response(components());
-  });
-  return router;
 }
 
 void measure(AppStore& apps, SandboxPool& pool, observe::Metrics& metrics) {

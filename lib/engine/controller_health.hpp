@@ -2,13 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "api/api.hpp"
-#include "http/router.hpp"
 #include "observe/metrics.hpp"
 #include "vibed/app_store.hpp"
 #include "vibed/sandbox_pool.hpp"
@@ -29,9 +27,6 @@ struct ControllerView {
 // Whose turn it is not is ready: it would take over at once. Pure.
 std::vector<api::Component> controller_components(const ControllerView& view,
                                                   std::chrono::seconds deaf_after);
-
-// /healthz and /readyz.
-http::Router make_probe_router(std::function<std::vector<api::Component>()> components);
 
 // Puts what store and pool know now into `metrics`.
 void measure(AppStore& apps, SandboxPool& pool, observe::Metrics& metrics);

@@ -3,26 +3,20 @@
 
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "app/kubernetes_app_store.hpp"
 #include "base/error_codes.hpp"
-#include "engine/controller_health.hpp"
 #include "engine/open_cluster.hpp"
+#include "engine/probes.hpp"
 #include "engine/route_follower.hpp"
-#include "http/server.hpp"
 #include "observe/metrics.hpp"
 #include "route/edge.hpp"
 
 namespace vibed {
 namespace {
 
-using Steady = std::chrono::steady_clock;
-
 constexpr auto kSyncTimeout = std::chrono::seconds(60);
-
-bool is_served(const std::string& address) { return !address.empty() && address != "0"; }
 
 Result<route::FrontDoorPlan> plan_of(const RouterOptions& options) {
   const auto wrong = [](const std::string& what) { return make_error("bad_config", what); };
@@ -90,11 +84,7 @@ Status ClusterRouter::start() {
 }
 
 Status ClusterRouter::follow_records() {
-  auto client =
-      open_cluster(options_.cluster, "vibed-router",
-                   [this](const char* verb, const kube::Resource& resource, int status, double) {
-                     metrics_.count_cluster_request(verb, resource.plural, status);
-                   });
+  auto client = open_cluster(options_.cluster, "vibed-router", &metrics_);
   if (!client) return std::move(client).error();
   client_ = *std::move(client);
   auto apps = open_kubernetes_app_store(
@@ -106,34 +96,20 @@ Status ClusterRouter::follow_records() {
 }
 
 Status ClusterRouter::start_servers() {
-  if (is_served(options_.metrics_address)) {
-    http::Router router;
-    router.add("GET", "/metrics", [this](http::Request&) {
-      http::Response response;
-      response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-      response.body = metrics_.text();
-      return response;
-    });
-    auto started = http::start_server(options_.metrics_address, std::move(router));
-    if (!started) return std::move(started).error().during("serve metrics");
-    metrics_server_ = *std::move(started);
-  }
-  if (is_served(options_.probes_address)) {
-    auto started = http::start_server(options_.probes_address,
-                                      make_probe_router([this] { return components(); }));
-    if (!started) return std::move(started).error().during("serve probes");
-    probes_ = *std::move(started);
-  }
+  auto metrics = serve_metrics(options_.metrics_address, [this] { return metrics_.text(); });
+  if (!metrics) return std::move(metrics).error();
+  metrics_server_ = *std::move(metrics);
+  auto probes = serve_probes(options_.probes_address, [this] { return components(); });
+  if (!probes) return std::move(probes).error();
+  probes_ = *std::move(probes);
   return success();
 }
 
 std::vector<api::Component> ClusterRouter::components() {
   route::EdgeCondition condition = edge_->condition();
   std::vector<api::Component> parts = {{"caddy", condition.serving, condition.message}};
-  if (!apps_) return parts;
-  auto deaf = apps_->deaf_since();
-  bool heard = !deaf || Steady::now() - *deaf < options_.deaf_after;
-  parts.push_back({"records", heard, heard ? "" : "nothing heard of the cluster"});
+  if (apps_)
+    parts.push_back(watched("records", seconds_since(apps_->deaf_since()), options_.deaf_after));
   return parts;
 }
 

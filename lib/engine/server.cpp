@@ -14,7 +14,9 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "claims/claim_view.hpp"
+#include "claims/names.hpp"
 #include "engine/open_cluster.hpp"
+#include "engine/probes.hpp"
 #include "http/server.hpp"
 #include "observe/metrics.hpp"
 #include "service/service.hpp"
@@ -27,12 +29,9 @@ namespace {
 using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::size_t kSecretBytes = 32;
 // A source without a record is a deploy under way, or one that was killed.
 constexpr auto kOrphanAge = 24h;
 constexpr auto kSweepInterval = 1h;
-
-bool is_served(const std::string& address) { return !address.empty() && address != "0"; }
 
 class ClusterServer final : public Server {
  public:
@@ -52,8 +51,6 @@ class ClusterServer final : public Server {
   Status open_sources();
   Status start_waiting_room();
   Status start_api();
-  api::Component heard(const std::string& name,
-                       const std::optional<Steady::time_point>& deaf) const;
   std::vector<api::Component> components();
   void sweep(const std::stop_token& stop);
 
@@ -78,9 +75,7 @@ class ClusterServer final : public Server {
 };
 
 Status ClusterServer::start() {
-  if (options_.install_secret.size() < kSecretBytes) {
-    return make_error("bad_config", "the install secret must have at least 32 bytes");
-  }
+  if (Status enough = claims::check_install_secret(options_.install_secret); !enough) return enough;
   if (Status safe = auth::check_exposure(options_.config); !safe) return safe;
   auto authenticator = auth::Authenticator::make(options_.config.auth);
   if (!authenticator) return std::move(authenticator).error();
@@ -106,11 +101,7 @@ Status ClusterServer::open_sources() {
 }
 
 Status ClusterServer::open_cluster_parts() {
-  auto client =
-      open_cluster(options_.cluster, "vibed",
-                   [this](const char* verb, const kube::Resource& resource, int status, double) {
-                     metrics_.count_cluster_request(verb, resource.plural, status);
-                   });
+  auto client = open_cluster(options_.cluster, "vibed", &metrics_);
   if (!client) return std::move(client).error();
   client_ = *std::move(client);
 
@@ -162,15 +153,10 @@ Status ClusterServer::start_api() {
   return success();
 }
 
-api::Component ClusterServer::heard(const std::string& name,
-                                    const std::optional<Steady::time_point>& deaf) const {
-  if (!deaf || Steady::now() - *deaf < options_.deaf_after) return {name, true, ""};
-  auto since = std::chrono::duration_cast<std::chrono::seconds>(Steady::now() - *deaf);
-  return {name, false, "nothing heard of the cluster for " + std::to_string(since.count()) + " s"};
-}
-
 std::vector<api::Component> ClusterServer::components() {
-  return {heard("records", apps_->deaf_since()), heard("claims", sandboxes_->deaf_since())};
+  const auto deaf_after = options_.deaf_after;
+  return {watched("records", seconds_since(apps_->deaf_since()), deaf_after),
+          watched("claims", seconds_since(sandboxes_->deaf_since()), deaf_after)};
 }
 
 // Removes what killed deploys left. Several servers may do it at once.

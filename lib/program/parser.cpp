@@ -159,10 +159,18 @@ const Entry* parsed_entry(const CLI::App& app, const Entries& entries) {
   return parsed_entry(*inner.front(), entries);
 }
 
+// Nothing but flags, and not those of the program itself.
+bool names_no_command(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return true;
+  const std::string& first = arguments.front();
+  return first.starts_with("--") && first != "--help" && first != "--version";
+}
+
 }  // namespace
 
-std::variant<Printed, Chosen> parse(const Program& program,
-                                    const std::vector<std::string>& arguments) {
+std::variant<Printed, Chosen> parse(const Program& program, std::vector<std::string> arguments) {
+  if (!program.default_command.empty() && names_no_command(arguments))
+    arguments.insert(arguments.begin(), program.default_command);
   CLI::App app(program.summary, program.name);
   app.require_subcommand(0, 1);
   bool version = false;

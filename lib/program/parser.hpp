@@ -22,7 +22,6 @@ struct Chosen {
 
 // Pure: no file is read and nothing is printed. `arguments` without argv[0]; `program` outlives
 // the result.
-std::variant<Printed, Chosen> parse(const Program& program,
-                                    const std::vector<std::string>& arguments);
+std::variant<Printed, Chosen> parse(const Program& program, std::vector<std::string> arguments);
 
 }  // namespace vibed::program

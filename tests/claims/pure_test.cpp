@@ -63,6 +63,13 @@ TEST(Names, TheTokenIsAnHmacOfTheClaim) {
   EXPECT_NE(agent_token("secret", "a"), agent_token("secret", "b"));
 }
 
+TEST(InstallSecret, HasAtLeastTheBytesOfItsHash) {
+  EXPECT_TRUE(check_install_secret(std::string(32, 's')));
+  auto weak = check_install_secret(std::string(31, 's'));
+  ASSERT_FALSE(weak);
+  EXPECT_EQ(weak.error().reason, "bad_config");
+}
+
 Json bound_claim() {
   Json object = app_claim("apps", "app-1", "node-pool", request(3));
   object["metadata"]["uid"] = "u1";

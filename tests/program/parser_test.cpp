@@ -133,5 +133,36 @@ TEST(Parser, HelpIsNoError) {
 
 TEST(Parser, PrintsTheVersion) { EXPECT_TRUE(print({"--version"}).text.starts_with("vibed 0.")); }
 
+Program with_default() {
+  Program program = sample();
+  program.default_command = "up";
+  return program;
+}
+
+TEST(Parser, FlagsAloneAreThoseOfTheDefaultCommand) {
+  const Program program = with_default();
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, {"--config", "x.yaml"}, {"up", "--config", "x.yaml"}}) {
+    auto parsed = parse(program, arguments);
+    ASSERT_TRUE(std::holds_alternative<Chosen>(parsed)) << arguments.size();
+    EXPECT_EQ(std::get<Chosen>(parsed).command->name, "up");
+  }
+  auto other = parse(program, {"deploy", "--name", "x"});
+  ASSERT_TRUE(std::holds_alternative<Chosen>(other));
+  EXPECT_EQ(std::get<Chosen>(other).command->name, "deploy");
+}
+
+TEST(Parser, TheProgramsOwnFlagsAreNotThoseOfTheDefaultCommand) {
+  const Program program = with_default();
+  for (const char* flag : {"--help", "-h", "--version"}) {
+    auto parsed = parse(program, {flag});
+    ASSERT_TRUE(std::holds_alternative<Printed>(parsed)) << flag;
+    EXPECT_EQ(std::get<Printed>(parsed).status, Exit::ok) << flag;
+  }
+  auto unknown = parse(program, {"depoly"});
+  ASSERT_TRUE(std::holds_alternative<Printed>(unknown));
+  EXPECT_EQ(std::get<Printed>(unknown).status, Exit::usage);
+}
+
 }  // namespace
 }  // namespace vibed::program
