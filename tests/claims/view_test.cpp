@@ -112,6 +112,7 @@ TEST_F(ViewTest, ChangesNothing) {
   auto claimed = pool_->claim(request_);
   ASSERT_TRUE(claimed);
   ASSERT_TRUE(until([&] { return view_->observe("uid-1").size() == 1; }));
+  pool_.reset();  // which would go on making spares
   int before = cluster_.count_claims();
   EXPECT_EQ(view_->claim(request_).error().code, Errc::permission_denied);
   EXPECT_EQ(view_->inject(claimed->id, {}).error().code, Errc::permission_denied);
