@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/app_json.hpp"
+#include "app/label_value.hpp"
 
 namespace vibed {
 namespace {
@@ -10,7 +11,6 @@ namespace {
 using kube::Json;
 
 // As the schema of the custom resource has them, and metav1.Condition.
-constexpr std::size_t kMaxLabelValue = 63;
 constexpr std::size_t kMaxMessage = 32'768;
 constexpr const char* kNoReason = "Unknown";
 
@@ -73,23 +73,8 @@ Result<RecordPointer> read_record(const Json& object) {
   return RecordPointer(std::move(record));
 }
 
-std::string label_value_of(std::string_view text) {
-  std::string value;
-  for (char c : text) {
-    // One '_' for a character of several bytes.
-    if (is_continuation(c)) continue;
-    const bool plain = is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
-    value += plain ? c : '_';
-  }
-  const auto first = std::find_if(value.begin(), value.end(), is_alphanumeric);
-  value.erase(value.begin(), first);
-  if (value.size() > kMaxLabelValue) value.resize(kMaxLabelValue);
-  while (!value.empty() && !is_alphanumeric(value.back())) value.pop_back();
-  return value;
-}
-
 App fit_for_kubernetes(App app) {
-  for (auto& [name, value] : app.labels) value = label_value_of(value);
+  for (auto& [name, value] : app.labels) value = label_value(value);
   for (Condition& condition : app.status.conditions) {
     if (!is_reason(condition.reason)) condition.reason = kNoReason;
     std::string& message = condition.message;

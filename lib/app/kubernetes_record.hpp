@@ -30,10 +30,6 @@ using RecordPointer = std::shared_ptr<const KubernetesRecord>;
 // `invalid_argument` if vibed cannot read it.
 Result<RecordPointer> read_record(const kube::Json& object);
 
-// The nearest text that Kubernetes takes as a label's value: at most 63 of [A-Za-z0-9._-], a letter
-// or digit at both ends.
-std::string label_value_of(std::string_view text);
-
 // `app` with what Kubernetes would refuse put right, in the parts that are written with the spec
 // (labels) and with the status (reasons, lengths of messages).
 App fit_for_kubernetes(App app);

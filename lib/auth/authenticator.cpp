@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 
 #include "base/error_codes.hpp"
 #include "base/ids.hpp"
@@ -31,10 +32,18 @@ std::string_view bearer_token(std::string_view authorization) {
   return token.find_first_of(" \t") == token.npos ? token : "";
 }
 
+// A record replaces bytes that are not UTF-8: its owner would be somebody else.
+bool is_utf8(std::string_view text) {
+  using Json = nlohmann::json;
+  const Json sent = std::string(text);
+  return Json::parse(sent.dump(-1, ' ', false, Json::error_handler_t::replace)) == sent;
+}
+
 bool is_user(std::string_view text) {
   return !text.empty() && text.size() <= kLongestUser &&
          std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
+                     [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; }) &&
+         is_utf8(text);
 }
 
 bool is_loopback(const std::string& address) {

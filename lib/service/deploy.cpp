@@ -1,6 +1,7 @@
 // From an archive to a record, and the wait for what becomes of it.
 #include <algorithm>
 
+#include "app/label_value.hpp"
 #include "base/error_codes.hpp"
 #include "base/log.hpp"
 #include "service/history.hpp"

@@ -49,19 +49,4 @@ Outcome outcome_of(const App& app, std::int64_t generation) {
   return Outcome::waiting;
 }
 
-std::string label_value(std::string_view text) {
-  constexpr std::size_t kMaxLabel = 63;
-  std::string value;
-  for (char c : text) {
-    // One '_' for a character of several bytes: those after the first are skipped.
-    auto byte = static_cast<unsigned char>(c);
-    if ((byte & 0xC0U) == 0x80U) continue;
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 c == '-' || c == '_' || c == '.';
-    value += plain ? c : '_';
-    if (value.size() == kMaxLabel) break;
-  }
-  return value;
-}
-
 }  // namespace vibed

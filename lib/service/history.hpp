@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "vibed/app.hpp"
@@ -24,8 +23,5 @@ enum class Outcome { waiting, ready, failed };
 
 // What has become of `generation` of `app`. A newer generation that serves serves it too.
 Outcome outcome_of(const App& app, std::int64_t generation);
-
-// An owner as a Kubernetes label has it: other than A-Z a-z 0-9 . _ - become '_', at most 63.
-std::string label_value(std::string_view text);
 
 }  // namespace vibed

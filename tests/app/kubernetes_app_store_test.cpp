@@ -289,13 +289,5 @@ TEST_F(KubernetesApps, AClusterWithoutTheResourceIsAnErrorThatSaysSo) {
       << store.error().message;
 }
 
-TEST(KubernetesRecord, LabelValuesAreMadeValid) {
-  EXPECT_EQ(label_value_of("anna@example.org"), "anna_example.org");
-  EXPECT_EQ(label_value_of("_@anna!"), "anna");
-  EXPECT_EQ(label_value_of("änne"), "nne");
-  EXPECT_EQ(label_value_of("@@@"), "");
-  EXPECT_EQ(label_value_of(std::string(62, 'a') + "@b"), std::string(62, 'a'));
-}
-
 }  // namespace
 }  // namespace vibed

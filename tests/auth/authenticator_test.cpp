@@ -90,6 +90,8 @@ TEST(Authenticator, AUserHasAName) {
   EXPECT_EQ(who(proxy(), {key, longest, "10.1.2.3:1"}), "X-Forwarded-User names no user");
   EXPECT_EQ(who(proxy(), {key, "a\tb", "10.1.2.3:1"}), "X-Forwarded-User names no user");
   EXPECT_EQ(who(proxy(), {key, "J\u00f6rg", "10.1.2.3:1"}), "J\u00f6rg");
+  EXPECT_EQ(who(proxy(), {key, "J\xf6rg", "10.1.2.3:1"}), "X-Forwarded-User names no user");
+  EXPECT_EQ(who(proxy(), {key, "J\xef\xbf\xbdrg", "10.1.2.3:1"}), "J\ufffdrg");
 }
 
 TEST(Authenticator, RefusesAConfigurationThatLetsNobodyOrTheWrongOnesIn) {

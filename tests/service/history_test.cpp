@@ -74,12 +74,5 @@ TEST(Outcome, NothingIsWaitedForWhileSuspended) {
   EXPECT_EQ(outcome_of(app, 2), Outcome::failed);
 }
 
-TEST(LabelValue, IsSanitisedAsInTheGoSystem) {
-  EXPECT_EQ(label_value("admin"), "admin");
-  EXPECT_EQ(label_value("anna@example.org"), "anna_example.org");
-  EXPECT_EQ(label_value("änna"), "_nna");
-  EXPECT_EQ(label_value(std::string(100, 'a')).size(), 63u);
-}
-
 }  // namespace
 }  // namespace vibed
