@@ -89,7 +89,8 @@ TEST_F(LocalPoolTest, ARelayThatDoesNotDrainIsEndedBeforeExposeReturns) {
   Sandbox old = serve(1, "stubborn");
   pid_t pid = state(old.id)["pid"];
   serve(2);
-  EXPECT_FALSE(open_process(pid) && !open_process(pid)->wait_exit(0ms));
+  auto process = open_process(pid);  // until somebody has reaped it
+  EXPECT_FALSE(process && !process->wait_exit(0ms));
 }
 
 TEST_F(LocalPoolTest, AKilledSandboxRefusesConnections) {
