@@ -1,14 +1,18 @@
-"""The rest of vibed on the real cluster: the API server, Caddy with its router, visitors and the command line."""
+"""All of vibed on the real cluster: API server, controllers, Caddy with its router, the command line, visitors."""
 
 import http.client
 import json
 import os
-import signal
+import shutil
 import subprocess
+import sys
+import tempfile
 import threading
 import time
+import unittest
 
-from world import ADDRESS, BUILD, SECRET, SPACE, get, label_of, wait_for
+from world import (ADDRESS, BUILD, CONTROLLER, Controller, Part, ROOT, SECRET, SPACE, apply, free_port, get, kubectl,
+                   label_of, make_image, objects, pool, remove_namespace, wait_for)
 
 VIBED = os.path.join(BUILD, "apps", "vibed", "vibed")
 ROUTER = os.path.join(BUILD, "apps", "vibed-router", "vibed-router")
@@ -16,109 +20,151 @@ CACHE = os.environ.get("VIBED_CACHE") or os.path.join(os.environ.get("XDG_CACHE_
                                                       os.path.expanduser("~/.cache"), "vibed")
 CADDY = os.environ.get("VIBED_CADDY_211") or os.path.join(CACHE, "bin", "caddy-2.11")
 DOMAIN = "apps.test"
-API_PORT = 8380
-ROOM_PORT = 8390
-FRONT_PORT = 8300
 KEY = "key-of-the-tests"
+OTHER_KEY = "key-of-another"
+NGINX, NODE, PYTHON = "/usr/sbin/nginx", "/usr/bin/node", "/usr/bin/python3"
+NODE_APP = """
+const text = "TEXT" + (process.env.MORE || "");
+require("http").createServer((request, answer) => {
+  request.resume();
+  request.on("end", () => answer.end(`node ${text}`));
+}).listen(process.env.PORT, () => console.log(`listening, ${text}`));
+"""
 
 
-class Part:
-    """A program that is started, ended, and started again."""
+def need_programs(*more):
+    for program in (VIBED, ROUTER, CONTROLLER, NGINX, NODE, PYTHON, *more):
+        if not os.access(program, os.X_OK):
+            sys.exit(f"there is no {program}")
+    if not os.access(CADDY, os.X_OK):
+        sys.exit(f"there is no {CADDY}: scripts/parts caddy builds it")
 
-    def __init__(self, name, folder, *argv, **environment):
-        self.name = name
-        self.argv = argv
-        self.environment = environment
-        self.log_file = os.path.join(folder, f"{name}.log")
-        self.process = None
+
+class Install:
+    """One installation in a namespace of its own. `storage` is that of its configuration."""
+
+    def __init__(self, folder, space=SPACE, port=8300, controllers=1, storage=None, flags=()):
+        self.folder, self.space = folder, space
+        self.port = port  # of Caddy; the API and the waiting room are near it
+        self.api_url = f"http://{ADDRESS}:{port + 80}"
+        room = f"{ADDRESS}:{port + 90}"
+        config = {"auth": {"enabled": True, "apiKeys": [{"key": KEY, "name": "tests"},
+                                                        {"key": OTHER_KEY, "name": "other"}]},
+                  "deployment": {"appsNamespace": space}, **({"storage": storage} if storage else {})}
+        file = os.path.join(folder, "vibed.json")  # JSON is YAML
+        run = os.path.join(folder, "run")
+        os.makedirs(run)
+        with open(file, "w") as text:
+            json.dump(config, text)
+        self.api = Part("vibed", folder, VIBED, "serve", "--config", file, "--api", f"{ADDRESS}:{port + 80}",
+                        "--waiting-room", room, "--data", os.path.join(folder, "data"), VIBED_INSTALL_SECRET=SECRET)
+        self.router_probes, self.router_metrics = free_port(), free_port()
+        self.router = Part("router", folder, ROUTER, "--caddy-run", run, "--listen", f"{ADDRESS}:{port}",
+                           "--vibed-domain", DOMAIN, "--pool-namespace", space, "--waiting-room", room,
+                           "--health-probe-bind-address", f"127.0.0.1:{self.router_probes}",
+                           "--metrics-bind-address", f"127.0.0.1:{self.router_metrics}")
+        start = os.path.join(folder, "caddy.json")
+        with open(start, "w") as text:
+            subprocess.run([ROUTER, "bootstrap", "--caddy-run", run], check=True, stdout=text)
+        self.caddy = Part("caddy", folder, CADDY, "run", "--config", start, HOME=folder, XDG_DATA_HOME=folder,
+                          XDG_CONFIG_HOME=folder)
+        self.controllers = [Controller(f"controller-{number}", folder, "--config", file, *flags, space=space,
+                                       source_url=self.api_url) for number in range(controllers)]
+        self.parts = [self.api, self.caddy, self.router, *self.controllers]
 
     def start(self):
-        with open(self.log_file, "a") as log:
-            self.process = subprocess.Popen(self.argv, env={**os.environ, **self.environment}, stdout=log, stderr=log)
-        return self
+        for part in self.parts:
+            part.start()
+        wait_for("the API", self.api_is_ready)
+        wait_for("the front door", self.front_is_ready)
+        wait_for("a controller that acts", self.leader)
 
-    def end(self, number=signal.SIGTERM):
-        if self.process is None:
-            return None
-        self.process.send_signal(number)
+    def end(self):
+        for part in self.parts:
+            part.end()
+
+    def api_is_ready(self):
+        return get(f"{self.api_url}/readyz")[0] == 200
+
+    def front_is_ready(self):
+        return get(f"http://127.0.0.1:{self.router_probes}/readyz")[0] == 200
+
+    def leader(self):
+        """The controller that leads and acts, if there is one."""
+        return next((each for each in self.controllers
+                     if each.process and each.leads() and "lifecycle" in each.ready()[1]), None)
+
+    def vibed(self, *arguments, key=KEY, check=True):
+        """The command line against the API: its output, or with check=False its exit status and output."""
+        done = subprocess.run([VIBED, *arguments, "--api", self.api_url], capture_output=True, text=True,
+                              env={**os.environ, "VIBED_TOKEN": key})
+        if check and done.returncode != 0:
+            raise AssertionError(f"vibed {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout if check else (done.returncode, done.stdout + done.stderr)
+
+    def deploy(self, app, files, *flags, **options):
+        folder = tempfile.mkdtemp(dir=self.folder)
         try:
-            return self.process.wait(30)
+            for name, text in files.items():
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(text)
+            return self.vibed("deploy", folder, "--name", app, *flags, **options)
         finally:
-            self.process = None
+            shutil.rmtree(folder)
 
-    def log(self):
-        with open(self.log_file) as log:
-            return log.read()
+    def deploy_node(self, app, text, *flags, **options):
+        files = {"package.json": json.dumps({"main": "server.js"}), "server.js": NODE_APP.replace("TEXT", text)}
+        return self.deploy(app, files, *flags, **options)
 
-
-def api_server(folder, *flags, config):
-    file = os.path.join(folder, "vibed.json")  # JSON is YAML
-    with open(file, "w") as text:
-        json.dump({"auth": {"enabled": True, "apiKeys": [{"key": KEY, "name": "tests"}, {"key": "other", "name": "other"}]},
-                   "deployment": {"appsNamespace": SPACE}, **config}, text)
-    return Part("vibed", folder, VIBED, "serve", "--config", file, "--api", f"{ADDRESS}:{API_PORT}", "--waiting-room",
-                f"{ADDRESS}:{ROOM_PORT}", "--data", os.path.join(folder, "data"), *flags, VIBED_INSTALL_SECRET=SECRET)
-
-
-def router(folder):
-    run = os.path.join(folder, "run")
-    return Part("router", folder, ROUTER, "--caddy-run", run, "--listen", f"{ADDRESS}:{FRONT_PORT}", "--vibed-domain",
-                DOMAIN, "--pool-namespace", SPACE, "--waiting-room", f"{ADDRESS}:{ROOM_PORT}",
-                "--health-probe-bind-address", "127.0.0.1:8384", "--metrics-bind-address", "127.0.0.1:8383")
-
-
-def caddy(folder):
-    run = os.path.join(folder, "run")
-    os.makedirs(run, exist_ok=True)
-    file = os.path.join(folder, "caddy.json")
-    with open(file, "w") as text:
-        subprocess.run([ROUTER, "bootstrap", "--caddy-run", run], check=True, stdout=text)
-    return Part("caddy", folder, CADDY, "run", "--config", file, HOME=folder, XDG_DATA_HOME=folder, XDG_CONFIG_HOME=folder)
-
-
-def front_is_ready():
-    return get("http://127.0.0.1:8384/readyz")[0] == 200
-
-
-def vibed(*arguments, key=KEY, check=True):
-    """The command line against the API; its output."""
-    done = subprocess.run([VIBED, *arguments, "--api", f"http://{ADDRESS}:{API_PORT}"], capture_output=True, text=True,
-                          env={**os.environ, "VIBED_TOKEN": key})
-    if check and done.returncode != 0:
-        raise AssertionError(f"vibed {' '.join(arguments)}: {done.stdout}{done.stderr}")
-    return done.stdout if check else (done.returncode, done.stdout + done.stderr)
-
-
-def ask(app, method="GET", path="/", body=None, connection=None, timeout=10):
-    """Status and body of a request through Caddy, as a visitor makes it; (0, why) when nobody answered."""
-    one = connection or http.client.HTTPConnection(ADDRESS, FRONT_PORT, timeout=timeout)
-    try:
-        one.request(method, path, body=body, headers={"Host": f"{label_of(app)}.{DOMAIN}"})
-        answer = one.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
-        one.close()
-        return 0, repr(error)
-    finally:
-        if connection is None:
+    def ask(self, app, method="GET", path="/", body=None, connection=None, timeout=10):
+        """Status and body of a request through Caddy, as a visitor makes it; (0, why) when nobody answered."""
+        one = connection or self.connect(timeout)
+        try:
+            one.request(method, path, body=body, headers={"Host": f"{label_of(app, self.space)}.{DOMAIN}"})
+            answer = one.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
             one.close()
+            return 0, repr(error)
+        finally:
+            if connection is None:
+                one.close()
+
+    def connect(self, timeout=10):
+        return http.client.HTTPConnection(ADDRESS, self.port, timeout=timeout)
+
+    def spares(self):
+        """The templates of which there is a ready spare."""
+        return {each["spec"]["warmPoolRef"]["name"] for each in objects("sandboxclaim", "vibed.dev/spare", self.space)
+                if any(c["type"] == "Ready" and c["status"] == "True"
+                       for c in each.get("status", {}).get("conditions", []))}
+
+    def await_spares(self):
+        wanted = {each["metadata"]["name"] for each in objects("sandboxwarmpool", space=self.space)}
+        wait_for("spares of every template", lambda: self.spares() == wanted, 120)
+
+    def stored_sources(self, app):
+        """What is kept of the sources of `app`, in the folder of the API."""
+        return [name for name in os.listdir(os.path.join(self.folder, "data", "sources")) if name.startswith(f"{app}.")]
 
 
 class Visitors:
     """Keep-alive clients that never pause, GET and POST in turn, until the end of the block."""
 
-    def __init__(self, app, clients=8):
+    def __init__(self, install, app, clients=8):
+        self.install = install
         self.app = app
         self.answers = []  # (when it was sent, status, body)
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(clients)]
 
     def run(self, number):
-        connection = http.client.HTTPConnection(ADDRESS, FRONT_PORT, timeout=10)
+        connection = self.install.connect()
         while not self.stop.is_set():
             method, number = ("POST" if number % 2 else "GET"), number + 1
             sent = time.monotonic()
-            answer = ask(self.app, method, body="x" * 100 if method == "POST" else None, connection=connection)
+            answer = self.install.ask(self.app, method, body="x" * 100 if method == "POST" else None,
+                                      connection=connection)
             self.answers.append((sent, *answer))
         connection.close()
 
@@ -135,3 +181,57 @@ class Visitors:
 
     def failures(self):
         return [answer for answer in self.answers if answer[1] != 200]
+
+
+def pools(sizes, space=SPACE):
+    """The objects of the pools of the templates in `sizes`, with the images that they need in the cluster."""
+    wanted = []
+    if "static-nginx" in sizes:
+        make_image("vibed-static-test:1", [NGINX],
+                   files=[(f"{ROOT}/templates/static-nginx/nginx.conf", "/etc/vibed/nginx.conf")])
+        wanted += pool("static-nginx", "vibed-static-test:1", sizes["static-nginx"], "static", "nginx -v",
+                       ["nginx", "-e", "stderr", "-c", "/etc/vibed/nginx.conf"], "fast", space=space)
+    if "node-24" in sizes:
+        make_image("vibed-node-test:1", [NODE])
+        wanted += pool("node-24", "vibed-node-test:1", sizes["node-24"], "node", "node --version", space=space)
+    if "python-313" in sizes:
+        make_image("vibed-python-test:1", [PYTHON], folders=["/usr/lib/python3.11"])
+        wanted += pool("python-313", "vibed-python-test:1", sizes["python-313"], "python", "python3 --version",
+                       space=space)
+    return wanted
+
+
+class InstallTest(unittest.TestCase):
+    """Tests of one installation that is there for the whole class."""
+
+    sizes = {"static-nginx": 3, "node-24": 3, "python-313": 2}  # of the pools
+    options = {}  # of Install
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="vibed-flow-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.install = cls.open("one", **cls.options)
+
+    @classmethod
+    def open(cls, name, space=SPACE, **options):
+        """Another installation, which ends with the class."""
+        kubectl("create", "namespace", space)
+        cls.addClassCleanup(remove_namespace, space)
+        subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True,
+                       stdout=subprocess.DEVNULL)
+        apply(*pools(cls.sizes, space))
+        folder = os.path.join(cls.folder, name)
+        os.mkdir(folder)
+        install = Install(folder, space, **options)
+        cls.addClassCleanup(install.end)
+        install.start()
+        install.await_spares()
+        return install
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            for part in self.install.parts:
+                print(f"--- {part.name}\n{part.log()[-3000:]}", file=sys.stderr)

@@ -10,8 +10,9 @@ import tempfile
 import time
 import unittest
 
-from world import (AGENT, CONTROLLER, Controller, Load, ROOT, SPACE, Sources, apply, await_app, get,
-                   kill_container, kubectl, make_image, objects, pool, read_app, url_of, visit, wait_for, write_app)
+from faults import kill_container
+from world import (AGENT, CONTROLLER, Controller, Load, ROOT, SPACE, Sources, apply, await_app, get, kubectl,
+                   make_image, objects, pool, read_app, remove_namespace, url_of, visit, wait_for, write_app)
 
 NGINX = "/usr/sbin/nginx"
 STATIC = "static-nginx"
@@ -41,7 +42,7 @@ class ControllerOnACluster(unittest.TestCase):
         make_image("vibed-static-test:1", [NGINX],
                    files=[(f"{ROOT}/templates/static-nginx/nginx.conf", "/etc/vibed/nginx.conf")])
         kubectl("create", "namespace", SPACE)
-        cls.addClassCleanup(kubectl, "delete", "namespace", SPACE, "--timeout=60s", check=False)
+        cls.addClassCleanup(remove_namespace, SPACE)
         for _ in range(2):  # the second time there is nothing to do
             subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True)
         apply(*pool(STATIC, "vibed-static-test:1", 6, "static", "nginx -v",

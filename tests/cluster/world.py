@@ -46,9 +46,16 @@ def apply(*objects):
             text="".join("---\n" + json.dumps(each) + "\n" for each in objects))
 
 
-def objects(kind, selector=""):
+def objects(kind, selector="", space=SPACE):
     arguments = ["-l", selector] if selector else []
-    return json.loads(kubectl("-n", SPACE, "get", kind, "-o", "json", *arguments))["items"]
+    return json.loads(kubectl("-n", space, "get", kind, "-o", "json", *arguments))["items"]
+
+
+def remove_namespace(space):
+    """With its apps, which nobody is there to release any more."""
+    for app in kubectl("-n", space, "get", "vibedapp", "-o", "name", check=False).split():
+        kubectl("-n", space, "patch", app, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
+    kubectl("delete", "namespace", space, "--timeout=60s", check=False)
 
 
 def wait_for(what, true_now, seconds=60):
@@ -84,17 +91,9 @@ def visit(url, timeout=5, patience=1.0):
         time.sleep(0.05)
 
 
-def kill_container(pod):
-    """Ends the processes of a pod's container from outside, as a kernel short of memory would."""
-    container = kubectl("-n", SPACE, "get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
-    home = os.environ["CLUSTER_HOME"]
-    subprocess.run([f"{home}/bin/ctr", "-a", f"{home}/run/containerd.sock", "-n", "k8s.io", "tasks", "kill",
-                    "-s", "SIGKILL", container.removeprefix("containerd://")], check=True)
-
-
-def label_of(app):
+def label_of(app, space=SPACE):
     """As DESIGN says: base32hex of the first 8 bytes of a hash of namespace and name."""
-    digest = hashlib.sha256(f"{SPACE}/{app}".encode()).digest()[:8]
+    digest = hashlib.sha256(f"{space}/{app}".encode()).digest()[:8]
     bits = int.from_bytes(digest, "big") << 1  # 65 bits: 13 digits of 5
     return "".join("0123456789abcdefghijklmnopqrstuv"[(bits >> (60 - 5 * i)) & 31] for i in range(12))
 
@@ -139,7 +138,7 @@ def make_image(name, programs=(), folders=(), files=()):
         shutil.rmtree(root)
 
 
-def pool(name, image, size, language, probe, parked=None, lane="general"):
+def pool(name, image, size, language, probe, parked=None, lane="general", space=SPACE):
     """A SandboxTemplate and a SandboxWarmPool of that name."""
     environment = {"VIBED_AGENT_RELAY_ADDR": ":9080", "VIBED_TEMPLATE_NAME": name,
                    "VIBED_TEMPLATE_LANGUAGE": language, "VIBED_RUNTIME_PROBE": probe}
@@ -161,11 +160,11 @@ def pool(name, image, size, language, probe, parked=None, lane="general"):
     group = "extensions.agents.x-k8s.io/v1beta1"
     labels = {"vibed.dev/template": name, "vibed.dev/lane": lane}
     return [
-        {"apiVersion": group, "kind": "SandboxTemplate", "metadata": {"name": name, "namespace": SPACE},
+        {"apiVersion": group, "kind": "SandboxTemplate", "metadata": {"name": name, "namespace": space},
          "spec": {"networkPolicyManagement": "Unmanaged",
                   "podTemplate": {"metadata": {"labels": {"vibed.dev/template": name}}, "spec": pod}}},
         {"apiVersion": group, "kind": "SandboxWarmPool",
-         "metadata": {"name": name, "namespace": SPACE, "labels": labels},
+         "metadata": {"name": name, "namespace": space, "labels": labels},
          "spec": {"replicas": size, "sandboxTemplateRef": {"name": name}}}]
 
 
@@ -221,23 +220,23 @@ def write_app(app, source, template, lane="general", **spec):
                     "runtime": {"lane": lane, "template": template}, **spec}})
 
 
-def read_app(app):
-    text = kubectl("-n", SPACE, "get", "vibedapp", app, "-o", "json", check=False)
+def read_app(app, space=SPACE):
+    text = kubectl("-n", space, "get", "vibedapp", app, "-o", "json", check=False)
     return json.loads(text) if text else None
 
 
-def is_in(app, phase):
-    now = read_app(app)
+def is_in(app, phase, space=SPACE):
+    now = read_app(app, space)
     status = (now or {}).get("status", {})
     newest = status.get("observedGeneration") == (now or {}).get("metadata", {}).get("generation")
     return now if status.get("phase") == phase and (newest or phase != "Ready") else None
 
 
-def await_app(app, phase="Ready", seconds=60):
+def await_app(app, phase="Ready", seconds=60, space=SPACE):
     try:
-        return wait_for(f"{app} {phase}", lambda: is_in(app, phase), seconds)
+        return wait_for(f"{app} {phase}", lambda: is_in(app, phase, space), seconds)
     except AssertionError as error:
-        raise AssertionError(f"{error}: {json.dumps((read_app(app) or {}).get('status'))}") from None
+        raise AssertionError(f"{error}: {json.dumps((read_app(app, space) or {}).get('status'))}") from None
 
 
 def url_of(app):
@@ -279,37 +278,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Controller:
-    def __init__(self, name, folder):
+class Part:
+    """A program that is started, ended, and started again."""
+
+    def __init__(self, name, folder, *argv, **environment):
         self.name = name
+        self.argv = argv
+        self.environment = environment
         self.log_file = os.path.join(folder, f"{name}.log")
-        self.probes = free_port()
-        self.metrics = free_port()
         self.process = None
 
-    def start(self, *flags):
-        environment = {**os.environ, "VIBED_INSTALL_SECRET": SECRET, "POD_NAME": self.name}
+    def start(self):
         with open(self.log_file, "a") as log:
-            self.process = subprocess.Popen(
-                [CONTROLLER, "--leader-elect", "--leader-elect-namespace", SPACE,
-                 "--leader-elect-lease-duration", "5", "--leader-elect-renew-deadline", "3",
-                 "--leader-elect-retry-period", "1", "--pool-namespace", SPACE,
-                 "--vibed-domain", "apps.test", "--app-url-scheme", "http",
-                 "--source-url", f"http://{ADDRESS}:{SOURCE_PORT}", "--log-format", "json",
-                 "--health-probe-bind-address", f"127.0.0.1:{self.probes}",
-                 "--metrics-bind-address", f"127.0.0.1:{self.metrics}", *flags],
-                env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.argv, env={**os.environ, **self.environment}, stdout=log, stderr=log)
         return self
-
-    def ready(self):
-        return get(f"http://127.0.0.1:{self.probes}/readyz")
-
-    def leads(self):
-        status, text = self.ready()
-        return status == 200 and "leading" in text
-
-    def figures(self):
-        return get(f"http://127.0.0.1:{self.metrics}/metrics")[1]
 
     def end(self, number=signal.SIGTERM):
         if self.process is None:
@@ -323,3 +305,27 @@ class Controller:
     def log(self):
         with open(self.log_file) as log:
             return log.read()
+
+
+class Controller(Part):
+    def __init__(self, name, folder, *flags, space=SPACE, source_url=f"http://{ADDRESS}:{SOURCE_PORT}"):
+        self.probes = free_port()
+        self.metrics = free_port()
+        super().__init__(name, folder, CONTROLLER, "--leader-elect", "--leader-elect-namespace", space,
+                         "--leader-elect-lease-duration", "5", "--leader-elect-renew-deadline", "3",
+                         "--leader-elect-retry-period", "1", "--pool-namespace", space,
+                         "--vibed-domain", "apps.test", "--app-url-scheme", "http",
+                         "--source-url", source_url, "--log-format", "json",
+                         "--health-probe-bind-address", f"127.0.0.1:{self.probes}",
+                         "--metrics-bind-address", f"127.0.0.1:{self.metrics}", *flags,
+                         VIBED_INSTALL_SECRET=SECRET, POD_NAME=name)
+
+    def ready(self):
+        return get(f"http://127.0.0.1:{self.probes}/readyz")
+
+    def leads(self):
+        status, text = self.ready()
+        return status == 200 and "leading" in text
+
+    def figures(self):
+        return get(f"http://127.0.0.1:{self.metrics}/metrics")[1]
