@@ -146,9 +146,14 @@ void ClaimSandboxPool::settle(Entry& entry) {
   if (sandbox.phase != SandboxPhase::pending) return;
   if (claim.stage == Stage::ready && entry.known) {
     sandbox.phase = SandboxPhase::bound;
+    sandbox.reason.clear();
     sandbox.message.clear();
   } else if (!claim.reason.empty() && claim.stage == Stage::pending) {
     sandbox.message = claim.reason + ": " + claim.message;
+    // What the cluster forbids, as a full quota does, is worth telling while it lasts; all else
+    // that agent-sandbox says of a claim on its way passes by itself.
+    const bool forbidden = claim.message.find("forbidden") != std::string::npos;
+    sandbox.reason = forbidden ? "SandboxForbidden" : "";
   }
 }
 

@@ -15,13 +15,20 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto kDrainCall = 3000ms;
 constexpr auto kHealthCall = 2000ms;
+constexpr const char* kSourceAway = "SourceUnavailable";
+constexpr int kMostDoublings = 5;  // of a second, between two looks for a source
 
 Time now() { return std::chrono::system_clock::now(); }
+
+// The store of sources is away, not the source.
+bool may_pass(const Error& error) {
+  return error.code == Errc::unavailable || error.code == Errc::deadline_exceeded;
+}
 
 }  // namespace
 
 void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injection,
-                                std::int64_t generation) {
+                                std::int64_t generation, int attempt) {
   sandbox::AgentAddress agent;
   {
     std::lock_guard lock(mutex_);
@@ -30,8 +37,19 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
     agent = entry->watch->address();
   }
   auto source = sources_.open(injection.source);
+  if (!source && may_pass(source.error()))
+    return await_source(id, injection, generation, attempt, source.error());
   if (!source)
     return fail(id, "InjectFailed", "the source cannot be read: " + source.error().message);
+  if (attempt > 1) {
+    std::lock_guard lock(mutex_);
+    Entry* entry = find(id);
+    if (entry == nullptr || entry->sandbox.phase != SandboxPhase::starting) return;
+    entry->sandbox.reason.clear();
+    entry->sandbox.message.clear();
+    entry->sandbox.injected_at = now();
+    notifier_.changed(entry->sandbox.app);
+  }
   auto done =
       sandbox::agent_inject(*agents_, agent, generation, injection, **source, stop_.get_token());
   if (!done && done.error().code == Errc::cancelled) return;  // another process goes on
@@ -53,6 +71,23 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
   if (agents_->send(health)) return fail(id, "InjectFailed", done.error().message);
   std::lock_guard lock(mutex_);
   if (Entry* entry = find(id)) lose(*entry, done.error().message);
+}
+
+// Whoever keeps the sources may be restarted like everybody else; no app is given up for that.
+void ClaimSandboxPool::await_source(const std::string& id, const Injection& injection,
+                                    std::int64_t generation, int attempt, const Error& error) {
+  {
+    std::lock_guard lock(mutex_);
+    Entry* entry = find(id);
+    if (entry == nullptr || entry->sandbox.phase != SandboxPhase::starting) return;
+    entry->sandbox.reason = kSourceAway;
+    entry->sandbox.message =
+        "the source cannot be read now, which is tried again: " + error.message;
+    notifier_.changed(entry->sandbox.app);
+  }
+  loop_->after(1s * (1 << std::min(attempt - 1, kMostDoublings)), [=, this] {
+    crew_.add([=, this] { bring_in(id, injection, generation, attempt + 1); });
+  });
 }
 
 void ClaimSandboxPool::fail(const std::string& id, const std::string& reason,

@@ -90,7 +90,10 @@ class ClaimSandboxPool final : public ClaimPool {
   void on_service(const control::Change& change);
   void on_event(const std::string& id, const sandbox::AgentEvent& event, std::uint64_t connection);
   void check_binding(const std::string& id);
-  void bring_in(const std::string& id, const Injection& injection, std::int64_t generation);
+  void bring_in(const std::string& id, const Injection& injection, std::int64_t generation,
+                int attempt = 1);
+  void await_source(const std::string& id, const Injection& injection, std::int64_t generation,
+                    int attempt, const Error& error);
   void fail(const std::string& id, const std::string& reason, const std::string& message);
   Status make_service(const SandboxRequest& request);
   Status point_service(const std::string& label, const SandboxRequest& request, const Claim& claim,

@@ -54,6 +54,11 @@ Time start_deadline(const View& view) {
   return began + view.options.start_timeout;
 }
 
+// One that says what it waits for has not begun to start.
+bool is_timed(const Sandbox& sandbox) {
+  return sandbox.phase == SandboxPhase::starting && sandbox.reason.empty();
+}
+
 std::optional<Cause> missing_in_spec(const AppSpec& spec) {
   if (spec.source.empty()) {
     return Cause{"SourceMissing", spec.git_ref.empty()
@@ -96,9 +101,7 @@ std::optional<Cause> failure(const View& view) {
   if (next->phase == SandboxPhase::bound && memory.inject_error && memory.injected == next->id) {
     return Cause{"InjectFailed", memory.inject_error->message};
   }
-  if (next->phase == SandboxPhase::starting && view.now >= start_deadline(view)) {
-    return not_listening(view);
-  }
+  if (is_timed(*next) && view.now >= start_deadline(view)) return not_listening(view);
   return std::nullopt;
 }
 
@@ -154,6 +157,7 @@ Action await_sandbox(const View& view) {
     phase = Phase::starting;
     cause = {"SandboxLost", "the sandbox ended; starting the app in a new one"};
   }
+  if (!view.next->reason.empty()) cause.message += ": " + view.next->message;
   if (auto told = tell(view, progressing_status(view, phase, cause))) return *told;
   return Wait{};
 }
@@ -161,8 +165,10 @@ Action await_sandbox(const View& view) {
 Action await_listening(const View& view) {
   Cause cause{"Starting", "user process starting"};
   if (view.next->exposed) cause = {"Restarting", "user process ended; starting it again"};
+  const bool timed = is_timed(*view.next);
+  if (!timed) cause = {view.next->reason, view.next->message};
   if (auto told = tell(view, progressing_status(view, Phase::starting, cause))) return *told;
-  return Wait{start_deadline(view)};
+  return timed ? Wait{start_deadline(view)} : Wait{};
 }
 
 Action inject(const View& view) {

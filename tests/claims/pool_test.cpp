@@ -16,6 +16,29 @@ using sandbox::Watcher;
 
 constexpr char kSecret[] = "a secret of 32 bytes or even more";
 
+// Sources that nobody can read for a while.
+class AwayStore final : public SourceStore {
+ public:
+  Result<StoredSource> put(const std::string& name, std::int64_t version,
+                           ByteSource& bytes) override {
+    return inner_->put(name, version, bytes);
+  }
+  Result<std::unique_ptr<ByteSource>> open(const std::string& key) override {
+    if (away > 0 && away-- > 0) return Error{Errc::unavailable, "nobody answers"};
+    return inner_->open(key);
+  }
+  Result<std::string> url(const std::string& key, std::chrono::seconds ttl) override {
+    return inner_->url(key, ttl);
+  }
+  Status remove(const std::string& key) override { return inner_->remove(key); }
+  Result<std::vector<StoredSource>> list() override { return inner_->list(); }
+
+  std::atomic<int> away = 0;  // how many calls of open() fail
+
+ private:
+  std::unique_ptr<SourceStore> inner_ = sandbox::make_echo_store();
+};
+
 struct ClaimWorldOptions {
   int spares = 1;
   std::chrono::seconds bind_timeout{100};
@@ -38,7 +61,7 @@ class ClaimWorld final : public sandbox::World {
     options.drain_time = 200ms;
     options.bind_timeout = wanted_.bind_timeout;
     options.agent_port = cluster.agent_port();
-    auto opened = open_claim_pool(cluster.client(), *sources_, options);
+    auto opened = open_claim_pool(cluster.client(), sources, options);
     EXPECT_TRUE(opened) << opened.error().message;
     pool_ = std::move(*opened);
     EXPECT_TRUE(pool_->wait_synced({}, std::chrono::steady_clock::now() + 60s));
@@ -73,10 +96,10 @@ class ClaimWorld final : public sandbox::World {
   }
 
   FakeCluster cluster;
+  AwayStore sources;
 
  private:
   ClaimWorldOptions wanted_;
-  std::unique_ptr<SourceStore> sources_ = sandbox::make_echo_store();
   std::unique_ptr<ClaimPool> pool_;
 };
 
@@ -215,6 +238,64 @@ TEST_F(ClaimPoolTest, AnAgentThatIsNotThereIsALostSandboxNotABadApp) {
   ASSERT_TRUE(pool().inject(claimed->id, {"listen", "", {}}));
   Sandbox lost = reach(claimed->id, SandboxPhase::gone);
   EXPECT_EQ(lost.phase, SandboxPhase::gone) << lost.message;
+}
+
+TEST_F(ClaimPoolTest, ASourceThatIsAwayIsWaitedForAndSaysSo) {
+  make();
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  reach(claimed->id, SandboxPhase::bound);
+  world_->sources.away = 2;
+  ASSERT_TRUE(pool().inject(claimed->id, {"listen", "", {}}));
+  {
+    Watcher watcher(pool());
+    EXPECT_TRUE(watcher.until([&] { return watcher.find(claimed->id)->reason != ""; }));
+    Sandbox waits = *watcher.find(claimed->id);
+    EXPECT_EQ(waits.phase, SandboxPhase::starting);
+    EXPECT_EQ(waits.reason, "SourceUnavailable");
+    EXPECT_NE(waits.message.find("nobody answers"), std::string::npos) << waits.message;
+  }
+  Sandbox at_last = reach(claimed->id, SandboxPhase::listening);
+  EXPECT_EQ(at_last.phase, SandboxPhase::listening) << at_last.message;
+  EXPECT_EQ(at_last.reason + at_last.message, "");
+}
+
+TEST_F(ClaimPoolTest, ASourceThatDoesNotExistFailsAtOnce) {
+  make();
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  reach(claimed->id, SandboxPhase::bound);
+  ASSERT_TRUE(pool().inject(claimed->id, {"missing", "", {}}));
+  EXPECT_EQ(reach(claimed->id, SandboxPhase::failed).reason, "InjectFailed");
+}
+
+TEST_F(ClaimPoolTest, WhatTheClusterForbidsIsSaidWhileItLasts) {
+  make({.spares = 0});
+  cluster().hold(true);
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed);
+  const auto say = [&](const std::string& message) {
+    const kube::Json ready = {{"type", "Ready"},
+                              {"status", "False"},
+                              {"reason", "ReconcilerError"},
+                              {"message", message}};
+    auto written = cluster().client().patch(
+        sandbox_claims(), {FakeCluster::kSpace, claimed->id}, kube::PatchType::merge,
+        {{"status", {{"conditions", kube::Json::array({ready})}}}}, {.subresource = "status"});
+    EXPECT_TRUE(written) << written.error().message;
+  };
+  Watcher watcher(pool());
+  const auto reason = [&] { return watcher.find(claimed->id)->reason; };
+  say("Error seen: pods \"app-1\" is forbidden: exceeded quota: full");
+  EXPECT_TRUE(watcher.until([&] { return reason() == "SandboxForbidden"; }));
+  EXPECT_NE(watcher.find(claimed->id)->message.find("exceeded quota"), std::string::npos);
+  EXPECT_EQ(watcher.find(claimed->id)->phase, SandboxPhase::pending);
+  say("Error seen: the object has been modified");
+  EXPECT_TRUE(watcher.until([&] { return reason().empty(); }));
+  cluster().hold(false);
+  Sandbox bound = watcher.until_phase(claimed->id, {SandboxPhase::bound});
+  EXPECT_EQ(bound.phase, SandboxPhase::bound);
+  EXPECT_EQ(bound.reason + bound.message, "");
 }
 
 TEST_F(ClaimPoolTest, WhatIsNeverReadyFailsAndSaysWhy) {

@@ -60,6 +60,12 @@ App sourceless(App app) {
   return app;
 }
 
+Sandbox held_up(Sandbox box) {
+  box.reason = "SourceUnavailable";
+  box.message = "the source cannot be read now";
+  return box;
+}
+
 const Error kExhausted{Errc::resource_exhausted, "no sandbox is free", "pool_exhausted"};
 const Error kNoTemplate{Errc::not_found, "no pool", "template_missing"};
 const Error kNoSource{Errc::not_found, "no such source"};
@@ -110,6 +116,24 @@ INSTANTIATE_TEST_SUITE_P(
             told(an_app(), {a_box("a", 1, starting)}),
             {a_box("a", 1, starting)},
             "wait until 60"},
+        Row{"PendingThatIsKeptUpSaysSo",
+            told(an_app(), {a_box("a", 1, pending)}),
+            {held_up(a_box("a", 1, pending))},
+            "status Claiming: Claiming of 1; going on: Claiming of 1"},
+        Row{"AndOnce",
+            told(an_app(), {held_up(a_box("a", 1, pending))}),
+            {held_up(a_box("a", 1, pending))},
+            "wait"},
+        Row{"StartingThatWaitsForSomethingSaysSo",
+            an_app(),
+            {held_up(a_box("a", 1, starting))},
+            "status Starting: SourceUnavailable of 1; going on: SourceUnavailable of 1"},
+        Row{"AndIsNotTimed",
+            told(an_app(), {held_up(a_box("a", 1, starting))}),
+            {held_up(a_box("a", 1, starting))},
+            "wait",
+            {},
+            1000},
         Row{"ListeningIsExposed", an_app(), {a_box("a", 1, listening)}, "expose a"},
         Row{"ExposedIsReady",
             an_app(),
