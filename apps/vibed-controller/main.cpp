@@ -36,10 +36,11 @@ Status fill_numbers(const Invocation& invocation, ControllerOptions& options) {
   int duration = 15;
   int deadline = 10;
   int period = 2;
+  int lifetime = 600;
   for (const Number& each :
        {Number{"app-url-port", &options.url_port}, Number{"spares", &options.spares_least},
-        Number{"spares-most", &options.spares_most}, Number{"workers", &options.workers},
-        Number{"leader-elect-lease-duration", &duration},
+        Number{"spares-most", &options.spares_most}, Number{"spare-lifetime", &lifetime},
+        Number{"workers", &options.workers}, Number{"leader-elect-lease-duration", &duration},
         Number{"leader-elect-renew-deadline", &deadline},
         Number{"leader-elect-retry-period", &period}}) {
     auto value = number_of(invocation, each.name, *each.value);
@@ -47,6 +48,8 @@ Status fill_numbers(const Invocation& invocation, ControllerOptions& options) {
     *each.value = *value;
   }
   if (options.workers == 0) return usage_error("--workers is at least 1");
+  if (lifetime < 5) return usage_error("--spare-lifetime is at least 5");
+  options.spare_lifetime = std::chrono::seconds(lifetime);
   options.lease_duration = std::chrono::seconds(duration);
   options.renew_deadline = std::chrono::seconds(deadline);
   options.retry_period = std::chrono::seconds(period);
@@ -112,6 +115,7 @@ Command run_command() {
            {"--leader-elect-retry-period", "SECONDS", "between attempts; 2"},
            {"--spares", "N", "bound claims kept of each template; 1"},
            {"--spares-most", "N", "the same when many are deployed; 10"},
+           {"--spare-lifetime", "SECONDS", "after which one ends that nobody looks after; 600"},
            {"--workers", "N", "apps moved at once; 8"}}),
       .run = run,
       .takes_config = true,

@@ -28,12 +28,13 @@ struct ControllerOptions {
 
   // An app's URL: <url_scheme>://<label>.<domain>[:<url_port>].
   std::string domain = "vibed.example.com";
-  std::string url_scheme = "https";        // or http
-  int url_port = 0;                        // 0: none in the URL
-  std::chrono::seconds start_timeout{60};  // from injected to listening
-  int workers = 8;                         // apps moved at once
-  int spares_least = 1;                    // claims of each template kept bound ahead of any app
-  int spares_most = 10;                    // the same when there is demand
+  std::string url_scheme = "https";          // or http
+  int url_port = 0;                          // 0: none in the URL
+  std::chrono::seconds start_timeout{60};    // from injected to listening
+  int workers = 8;                           // apps moved at once
+  int spares_least = 1;                      // claims of each template kept bound ahead of any app
+  int spares_most = 10;                      // the same when there is demand
+  std::chrono::seconds spare_lifetime{600};  // after which a spare ends that nobody looks after
 
   std::string metrics_address = ":8081";  // /metrics; empty or "0": not served
   std::string probes_address = ":8082";   // /healthz and /readyz; the same

@@ -12,6 +12,13 @@ void sooner(std::optional<Time>& next, Time candidate) {
 
 }  // namespace
 
+SpareRules with_lifetime(SpareRules rules, std::chrono::seconds lifetime) {
+  rules.lifetime = lifetime;
+  rules.renew_before = lifetime / 2;
+  rules.take_margin = std::max(lifetime / 20, std::chrono::seconds(1));
+  return rules;
+}
+
 int Demand::wanted(const SpareRules& rules, Time now) {
   while (!times_.empty() && times_.front() <= now - rules.window) times_.pop_front();
   return std::clamp(static_cast<int>(times_.size()), rules.least,

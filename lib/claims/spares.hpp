@@ -23,6 +23,9 @@ struct SpareRules {
   std::chrono::seconds give_up{120};       // on a spare that is not ready by then
 };
 
+// `rules` for spares that live so long, at least some seconds: the times that are parts of it.
+SpareRules with_lifetime(SpareRules rules, std::chrono::seconds lifetime);
+
 // Claims of one template, as they were asked for.
 class Demand {
  public:

@@ -39,6 +39,11 @@ class LeaseElection final : public Election {
     return view_.leads(Steady::now());
   }
 
+  std::optional<ElectionTrouble> trouble() const override {
+    const std::lock_guard lock(mutex_);
+    return trouble_;
+  }
+
  private:
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
@@ -93,15 +98,19 @@ class LeaseElection final : public Election {
       const kube::Call call{std::max(left, std::chrono::milliseconds{1}), 1, stop};
       // Only a holder knows what is in the lease without reading it.
       if (!(is_fresh_ && leads()) && !read(call)) return false;
-      if (!may_take()) return false;
+      if (!may_take()) {
+        heard();
+        return false;
+      }
       if (write(call)) return true;
     }
     return false;
   }
 
   bool read(const kube::Call& call) {
+    const auto began = Steady::now();
     auto lease = client_.get(kube::leases(), options_.lease, "", call);
-    if (!lease && lease.error().code != Errc::not_found) return failed(lease.error());
+    if (!lease && lease.error().code != Errc::not_found) return failed(lease.error(), began);
     lease_ = lease ? std::move(*lease) : Json();
     if (lease) observed(lease_record(lease_), false, Steady::now());
     return true;
@@ -115,7 +124,8 @@ class LeaseElection final : public Election {
                                     : client_.replace(kube::leases(), object, {.call = call});
     // An answer that is lost may have been a success: the lease must be read again.
     is_fresh_ = written.ok();
-    if (!written) return failed(written.error());
+    if (!written) return failed(written.error(), began);
+    heard();
     lease_ = std::move(*written);
     observed(record, true, began);
     return true;
@@ -131,17 +141,28 @@ class LeaseElection final : public Election {
     }
     is_fresh_ = false;
     const Json object = lease_with(lease_, options_.lease, record);
+    const auto began = Steady::now();
     auto released = client_.replace(kube::leases(), object, {.call = {.timeout = kReleaseTime}});
     // Others wait for its end then.
-    if (!released) (void)failed(released.error());
+    if (!released) (void)failed(released.error(), began);
   }
 
-  bool failed(const Error& error) {
-    const bool is_race = error.code == Errc::conflict || error.code == Errc::already_exists;
-    if (!is_race && error.code != Errc::cancelled) {
-      log::warn("lease", {{"lease", options_.lease.text()}, {"error", error.message}});
+  // A call that began at `began`, and may have waited long for an answer.
+  bool failed(const Error& error, Steady::time_point began) {
+    if (error.code == Errc::cancelled) return false;
+    if (error.code == Errc::conflict || error.code == Errc::already_exists) {
+      heard();
+      return false;
     }
+    log::warn("lease", {{"lease", options_.lease.text()}, {"error", error.message}});
+    const std::lock_guard lock(mutex_);
+    trouble_ = ElectionTrouble{trouble_ ? trouble_->since : began, error.message};
     return false;
+  }
+
+  void heard() {
+    const std::lock_guard lock(mutex_);
+    trouble_.reset();
   }
 
   // A record that was read, or that we have written.
@@ -198,9 +219,10 @@ class LeaseElection final : public Election {
   std::string leader_;
   mutable std::mutex mutex_;
   mutable std::condition_variable_any changed_;
-  LeaseView view_;         // guarded by mutex_
-  bool finished_ = false;  // `lead` has returned; guarded by mutex_
-  std::jthread thread_;    // last: it ends before what it uses
+  LeaseView view_;                          // guarded by mutex_
+  std::optional<ElectionTrouble> trouble_;  // the same
+  bool finished_ = false;                   // `lead` has returned; guarded by mutex_
+  std::jthread thread_;                     // last: it ends before what it uses
 };
 
 }  // namespace

@@ -1,8 +1,10 @@
 // Election: of all processes that start one for the same Lease, one at a time leads.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -23,6 +25,12 @@ struct ElectionOptions {
   std::function<double()> random = {};                     // from 0 to 1; empty: random
 };
 
+// Why nobody can say who leads.
+struct ElectionTrouble {
+  std::chrono::steady_clock::time_point since;
+  std::string error;  // of the last attempt
+};
+
 // All methods may be called from any thread at once.
 class Election {
  public:
@@ -34,6 +42,9 @@ class Election {
 
   // Whether we lead at this moment, by the clock: right before an action that two must not take.
   virtual bool leads() const = 0;
+
+  // Since when the lease can be neither read nor written; nothing while it can.
+  virtual std::optional<ElectionTrouble> trouble() const = 0;
 };
 
 }  // namespace vibed::control

@@ -18,6 +18,8 @@
 #include "claims/names.hpp"
 #include "control/election.hpp"
 #include "control/fenced_client.hpp"
+#include "control/recorder.hpp"
+#include "engine/app_events.hpp"
 #include "engine/controller_health.hpp"
 #include "engine/open_cluster.hpp"
 #include "engine/probes.hpp"
@@ -34,6 +36,7 @@ using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
 constexpr const char* kName = "vibed-controller";
+constexpr const char* kReporter = "vibed.dev/controller";  // of events
 constexpr const char* kLease = "vibed-controller.vibed.dev";
 constexpr auto kSyncTimeout = 30'000ms;  // after which it says what is missing, and begins again
 constexpr auto kFirstRetry = 500ms;
@@ -101,6 +104,7 @@ class ClusterController final : public Controller {
   std::unique_ptr<kube::Client> client_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
+  std::string identity_;                // of this process
   std::string leader_;                  // the identity; this and below guarded by mutex_
   std::string trouble_;                 // why nothing is done although we lead
   bool leading_ = false;                // lead() runs
@@ -123,6 +127,7 @@ Status ClusterController::start() {
 }
 
 Status ClusterController::open_parts() {
+  identity_ = options_.identity.empty() ? own_identity() : options_.identity;
   sources_ = options_.sources;
   if (!sources_) {
     auto remote = make_remote_source_store(options_.source_url);
@@ -154,7 +159,7 @@ void ClusterController::elect() {
   control::ElectionOptions election;
   const std::string& space = options_.lease_namespace;
   election.lease = {space.empty() ? client_->default_space() : space, kLease};
-  election.identity = options_.identity.empty() ? own_identity() : options_.identity;
+  election.identity = identity_;
   election.times.duration = options_.lease_duration;
   election.times.renew_deadline = options_.renew_deadline;
   election.times.retry_period = options_.retry_period;
@@ -205,12 +210,20 @@ Status ClusterController::reign(kube::Client& client, const std::stop_token& ove
   claims.agent_port = options_.agent_port;
   claims.spares.least = options_.spares_least;
   claims.spares.most = options_.spares_most;
+  claims.spares = claims::with_lifetime(claims.spares, options_.spare_lifetime);
   auto pool = claims::open_claim_pool(client, *sources_, std::move(claims));
   if (!pool) return std::move(pool).error();
   if (Status known = (*pool)->wait_synced(over, Steady::now() + kSyncTimeout); !known)
     return std::move(known).error().during("read the claims of the cluster");
 
+  // With the fence of all writes: events of who no longer leads are none.
+  auto events = control::Recorder::start(client, kReporter, identity_);
   lifecycle::LoopOptions loop;
+  loop.tell = [&events](const App& before, const AppStatus& after) {
+    for (control::Happening& each : happenings(before, after)) {
+      events->record(event_subject(before), std::move(each));
+    }
+  };
   loop.step.domain = options_.domain;
   loop.step.url_scheme = options_.url_scheme;
   loop.step.url_port = options_.url_port;
@@ -236,6 +249,11 @@ void ClusterController::note_trouble(const Error& error) {
 ControllerView ClusterController::view() {
   ControllerView view;
   view.leads = leads();
+  const control::Election* election = election_known_.load();
+  if (auto trouble = election == nullptr ? std::nullopt : election->trouble()) {
+    view.lease_deaf = seconds_since(trouble->since);
+    view.lease_error = trouble->error;
+  }
   const std::lock_guard lock(mutex_);
   view.leader = leader_;
   view.acts = apps_ != nullptr;
@@ -265,10 +283,11 @@ void ClusterController::close() {
       changed_.wait(lock, [this] { return !leading_; });
     }
     if (alone_.joinable()) alone_.join();
-    election_known_ = nullptr;
-    election_.reset();
+    // They ask the election.
     if (probes_) probes_->stop();
     if (metrics_server_) metrics_server_->stop();
+    election_known_ = nullptr;
+    election_.reset();
   });
 }
 

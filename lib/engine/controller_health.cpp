@@ -9,6 +9,11 @@ namespace vibed {
 std::vector<api::Component> controller_components(const ControllerView& view,
                                                   std::chrono::seconds deaf_after) {
   if (!view.leads) {
+    if (view.lease_deaf && *view.lease_deaf >= deaf_after) {
+      return {{"leader", false,
+               "the lease is out of reach for " + std::to_string(view.lease_deaf->count()) +
+                   " s: " + view.lease_error}};
+    }
     return {
         {"leader", true, view.leader.empty() ? "waiting for the lead" : view.leader + " leads"}};
   }

@@ -25,7 +25,7 @@ class Loop final : public Lifecycle {
       : apps_(apps),
         pool_(pool),
         options_(std::move(options)),
-        reconciler_(apps, pool, options_.step, options_.now) {
+        reconciler_(apps, pool, options_.step, options_.now, options_.tell) {
     pool_.subscribe([this](const std::string& app) { queue_.add(app); });
     for (int i = 0; i < options_.workers; ++i) {
       threads_.emplace_back([this](std::stop_token stop) { work(stop); });

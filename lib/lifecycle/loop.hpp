@@ -17,6 +17,7 @@ struct LoopOptions {
   std::chrono::seconds sweep_interval{60};  // orphans, and what a lost event left undone
   std::chrono::seconds first_pass{10};      // start() waits for it at most so long
   Reconciler::Now now = std::chrono::system_clock::now;
+  Reconciler::Tell tell = {};  // of every status that was written
 };
 
 class Lifecycle {

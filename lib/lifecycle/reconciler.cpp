@@ -26,8 +26,12 @@ void tell_log(const App& app, const AppStatus& status) {
 
 }  // namespace
 
-Reconciler::Reconciler(AppStore& apps, SandboxPool& pool, StepOptions options, Now now)
-    : apps_(apps), pool_(pool), options_(std::move(options)), now_(std::move(now)) {}
+Reconciler::Reconciler(AppStore& apps, SandboxPool& pool, StepOptions options, Now now, Tell tell)
+    : apps_(apps),
+      pool_(pool),
+      options_(std::move(options)),
+      now_(std::move(now)),
+      tell_(std::move(tell)) {}
 
 Result<std::optional<Time>> Reconciler::reconcile(const std::string& name) {
   auto app = read(name);
@@ -85,6 +89,7 @@ Status Reconciler::perform(App& app, Memory& memory, const Action& action) {
     tell_log(app, write->status);
     auto written = apps_.write_status(app.name, app.uid, write->status);
     if (!written) return std::move(written).error();
+    if (tell_) tell_(app, written->status);
     app = *std::move(written);
     return success();
   } else if (std::holds_alternative<FinishRemove>(action)) {

@@ -19,9 +19,11 @@ namespace vibed::lifecycle {
 class Reconciler {
  public:
   using Now = std::function<Time()>;
+  // An app as it was, and the status that has been written since. Must be quick.
+  using Tell = std::function<void(const App& before, const AppStatus& after)>;
 
-  // `apps` and `pool` outlive it.
-  Reconciler(AppStore& apps, SandboxPool& pool, StepOptions options, Now now);
+  // `apps` and `pool` outlive it. `tell`, if set, is called from whichever thread reconciles.
+  Reconciler(AppStore& apps, SandboxPool& pool, StepOptions options, Now now, Tell tell = {});
 
   // Moves the app `name` as far as it goes now. Returns until when to come back at the latest, or
   // nothing: when something changes. An error is worth a retry.
@@ -41,6 +43,7 @@ class Reconciler {
   SandboxPool& pool_;
   StepOptions options_;
   Now now_;
+  Tell tell_;
   std::mutex mutex_;
   std::map<std::string, Memory> memories_;  // by app name; guarded by mutex_
 };

@@ -194,6 +194,18 @@ TEST(Demand, IsWhatWasClaimedWithinTheWindow) {
   EXPECT_EQ(demand.wanted(rules, kNow + 60s), 1) << "they are old";
 }
 
+TEST(SpareRules, TheTimesThatFollowFromALifetime) {
+  const SpareRules usual;
+  const SpareRules same = with_lifetime(usual, usual.lifetime);
+  EXPECT_EQ(same.renew_before, usual.renew_before);
+  EXPECT_EQ(same.take_margin, usual.take_margin);
+  const SpareRules brief = with_lifetime(usual, 5s);
+  EXPECT_EQ(brief.lifetime, 5s);
+  EXPECT_EQ(brief.renew_before, 2s);
+  EXPECT_EQ(brief.take_margin, 1s) << "none is given away at its last moment";
+  EXPECT_LT(brief.take_margin, brief.renew_before);
+}
+
 TEST(PlanSpares, FillsUpAndTrims) {
   SpareRules rules;
   SparePlan plan = plan_spares({spare("a")}, {{"node-24", 3}, {"go-123", 1}}, kNow, rules);

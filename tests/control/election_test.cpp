@@ -54,6 +54,7 @@ class Candidate {
   }
   bool leads() const { return election_->leads(); }
   int terms() const { return terms_; }
+  std::optional<ElectionTrouble> trouble() const { return election_->trouble(); }
   void leave() { election_.reset(); }
 
  private:
@@ -196,6 +197,56 @@ TEST_P(ElectionFaults, ALeaderWhoseLeaseWasTakenStopsAtTheNextRenewal) {
   EXPECT_TRUE(one.waits_for_lead(false));
   EXPECT_FALSE(one.leads());
   EXPECT_TRUE(one.sees("thief"));
+}
+
+TEST_P(ElectionFaults, WhoCannotReachTheLeaseSaysSinceWhen) {
+  Candidate first(*client_, lease_, "first", leading_);
+  ASSERT_TRUE(first.waits_for_lead(true));
+  auto other = open();
+  Candidate second(*other, lease_, "second", leading_);
+  ASSERT_TRUE(second.sees("first"));
+  EXPECT_FALSE(first.trouble());
+  EXPECT_FALSE(second.trouble());
+
+  const auto before = Steady::now();
+  fake_->inject({.what = What::refuse, .times = 100'000, .path = "/leases"});
+  const auto in_trouble = [](const Candidate& one) {
+    for (int i = 0; i < 3000 && !one.trouble(); ++i) std::this_thread::sleep_for(10ms);
+    return one.trouble();
+  };
+  const auto told = in_trouble(second);
+  ASSERT_TRUE(told);
+  EXPECT_GE(told->since, before - kShort.renew_deadline);
+  EXPECT_NE(told->error.find("not now"), std::string::npos) << told->error;
+  ASSERT_TRUE(in_trouble(first));
+  ASSERT_TRUE(first.waits_for_lead(false));
+  EXPECT_EQ(second.trouble()->since, told->since) << "it counts from the first failure";
+
+  fake_->heal();
+  for (int i = 0; i < 3000 && (first.trouble() || second.trouble()); ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_FALSE(first.trouble());
+  EXPECT_FALSE(second.trouble());
+}
+
+// It may read the lease, and that does not help.
+TEST_P(ElectionFaults, WhoMayNotWriteTheLeaseIsInTroubleFromTheFirstAttempt) {
+  fake_->inject({.what = What::refuse,
+                 .times = 100'000,
+                 .method = "POST",
+                 .path = "/leases",
+                 .refusal = {403, "Forbidden", "leases are forbidden", {}}});
+  Candidate only(*client_, lease_, "only", leading_);
+  fake_->wait_for_requests("POST", 1);
+  for (int i = 0; i < 3000 && !only.trouble(); ++i) std::this_thread::sleep_for(10ms);
+  ASSERT_TRUE(only.trouble());
+  const auto since = only.trouble()->since;
+  fake_->wait_for_requests("POST", 4);
+  EXPECT_EQ(only.trouble()->since, since);
+  fake_->heal();
+  EXPECT_TRUE(only.waits_for_lead(true));
+  EXPECT_FALSE(only.trouble());
 }
 
 TEST_P(ElectionFaults, ALeaseThatIsDeletedIsMadeAgainByItsHolder) {

@@ -20,6 +20,18 @@ TEST(ControllerHealth, WhoWaitsForItsTurnIsReady) {
   EXPECT_EQ(told({.leader = "other"}), "+leader(other leads) ");
 }
 
+TEST(ControllerHealth, WhoWaitsAndCouldNotTakeOverIsNot) {
+  EXPECT_EQ(told({.leader = "other", .lease_deaf = 19s, .lease_error = "no route"}),
+            "+leader(other leads) ");
+  EXPECT_EQ(told({.leader = "other", .lease_deaf = 20s, .lease_error = "no route"}),
+            "-leader(the lease is out of reach for 20 s: no route) ");
+  EXPECT_EQ(told({.lease_deaf = 60s, .lease_error = "leases are forbidden"}),
+            "-leader(the lease is out of reach for 60 s: leases are forbidden) ");
+  EXPECT_EQ(told({.leads = true, .lease_deaf = 60s, .acts = true}),
+            "+leader(leading) +lifecycle() +records() +claims() ")
+      << "while the lease lasts records and claims tell";
+}
+
 TEST(ControllerHealth, WhoLeadsAndDoesNotActSaysWhy) {
   EXPECT_EQ(told({.leads = true}), "+leader(leading) -lifecycle(reading what is in the cluster) ");
   EXPECT_EQ(told({.leads = true, .trouble = "no such kind"}),

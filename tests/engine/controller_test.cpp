@@ -142,6 +142,50 @@ TEST_F(ControllerTest, ReadinessTellsWhatIsWrong) {
   EXPECT_TRUE(until([&] { return ready().first == 200; })) << ready().second;
 }
 
+TEST_F(ControllerTest, AStandbyThatCannotReachTheLeaseIsNotReady) {
+  auto first = open("first");
+  ASSERT_TRUE(until([&] { return first->leads(); }));
+  auto second = open("second");
+  auto ready = [&] { return get(second->probes_address(), "/readyz"); };
+  ASSERT_TRUE(until([&] { return has(ready().second, "first leads"); }));
+  hold_leases_of("second");  // its calls hang, as in a network that loses packets
+  EXPECT_TRUE(until([&] { return ready().first == 503; })) << ready().second;
+  EXPECT_TRUE(has(ready().second, "the lease is out of reach for ")) << ready().second;
+  EXPECT_EQ(get(first->probes_address(), "/readyz").first, 200);
+  let_leases_go();
+  EXPECT_TRUE(until([&] { return ready().first == 200; })) << ready().second;
+}
+
+TEST_F(ControllerTest, WhatHappensToAnAppIsInTheEventsOfTheCluster) {
+  auto controller = open("one");
+  const auto events = [&] {
+    auto list =
+        cluster_.client().list(kube::event_records(), {.space = claims::FakeCluster::kSpace});
+    std::string text;
+    for (const Json& each : list ? list->items : std::vector<Json>()) {
+      text += kube::text_at(each, {"regarding", "name"}) + " " + kube::text_at(each, {"type"}) +
+              " " + kube::text_at(each, {"reason"}) + " " + kube::text_at(each, {"note"}) + "\n";
+      EXPECT_EQ(kube::text_at(each, {"regarding", "kind"}), "VibedApp");
+      EXPECT_EQ(kube::text_at(each, {"reportingController"}), "vibed.dev/controller");
+      EXPECT_EQ(kube::text_at(each, {"reportingInstance"}), "one");
+    }
+    return text;
+  };
+  const auto await_event = [&](const std::string& part) {
+    EXPECT_TRUE(until([&] { return has(events(), part); })) << part << " is not in\n" << events();
+  };
+  deploy("web");
+  await("web", Phase::ready);
+  await_event("web Normal Deployed generation 1 serves at https://");
+  deploy("bad", "fail");
+  await_event("bad Warning AppExited ");
+  redeploy("web", "fail");
+  await_event("web Warning AppExited generation 2 failed, generation 1 serves on: ");
+  auto all = cluster_.client().list(kube::event_records(), {.space = claims::FakeCluster::kSpace});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->items.size(), 3U) << events();
+}
+
 TEST_F(ControllerTest, OptionsThatCannotBeAreRefusedWithAWord) {
   const auto reason_of = [&](const std::function<void(ControllerOptions&)>& spoil) {
     ControllerOptions spoiled = options("one");

@@ -81,6 +81,26 @@ TEST_F(Loop, ReplacesAGenerationByTheNext) {
   EXPECT_EQ(pool_->injected(app.status.sandbox_ref).source, "web.v2.key");
 }
 
+TEST_F(Loop, TellsOfEveryStatusItHasWritten) {
+  loop_.reset();
+  std::mutex mutex;
+  std::vector<std::pair<AppStatus, AppStatus>> told;
+  LoopOptions options;
+  options.tell = [&](const App& before, const AppStatus& after) {
+    std::lock_guard lock(mutex);
+    EXPECT_EQ(before.name, "web");
+    told.emplace_back(before.status, after);
+  };
+  loop_ = Lifecycle::start(*apps_, *pool_, options);
+  create("web");
+  const App app = await_ready("web", 1);
+  loop_.reset();
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.front().first, AppStatus{});
+  EXPECT_EQ(told.back().second, app.status);
+  for (std::size_t i = 1; i < told.size(); ++i) EXPECT_EQ(told[i].first, told[i - 1].second);
+}
+
 TEST_F(Loop, TriesAgainWhenThePoolIsEmpty) {
   pool_->fail_claims({Errc::resource_exhausted, "no sandbox is free", "pool_exhausted"}, 2);
   create("web");
