@@ -172,9 +172,10 @@ json log_writer(const FrontDoorPlan& plan) {
 }  // namespace
 
 json caddy_document(const FrontDoorPlan& plan) {
-  // Dial errors are everyday here.
-  json log = {
-      {"level", "INFO"}, {"exclude", list_of("http.log.error")}, {"writer", log_writer(plan)}};
+  // Dial errors are everyday here, and so are our own questions to the admin API.
+  json log = {{"level", "INFO"},
+              {"exclude", json::array({"http.log.error", "admin.api"})},
+              {"writer", log_writer(plan)}};
   json apps = {{"http", {{"grace_period", "2s"}, {"servers", {{"apps", server(plan)}}}}}};
   if (!plan.tls.is_null()) apps["tls"] = plan.tls;
   return {{"admin",
