@@ -1,7 +1,7 @@
 # The everyday verbs. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-all test-cluster test-fresh test-systemd bench lint tidy format fuzz asan tsan parts clean
+.PHONY: help setup build run test test-all test-chart test-cluster test-fresh test-systemd bench lint tidy format fuzz asan tsan parts clean
 
 CACHE := $(or $(VIBED_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vibed)
 
@@ -21,6 +21,7 @@ test: ## set up, build, run every test that CI runs
 	@scripts/setup test
 	@scripts/parts caddy
 	@scripts/parts s3
+	@scripts/parts chart
 	@scripts/test release
 	@scripts/test asan folders base archive http config classifier source app service lifecycle claims aws auth
 
@@ -34,9 +35,17 @@ test-all: ## everything: CI's tests, ASan and UBSan, TSan, clang-tidy, 60 s of e
 	@$(MAKE) --no-print-directory test-systemd
 	@$(MAKE) --no-print-directory test-fresh
 
+test-chart: ## the Helm chart and the Dockerfiles: lint, golden renders, schemas, every value, policies (a minute)
+	@scripts/setup test
+	@scripts/parts chart
+	@for test in tests/chart/test_*.py; do VIBED_BUILD=build/release PYTHONDONTWRITEBYTECODE=1 python3 $$test || exit 1; done
+
 test-cluster: ## the tests on a real Kubernetes, which is built into the cache the first time (root; 10 to 20 minutes, then 5)
 	@scripts/setup cluster
 	@tests/cluster/build
+	@scripts/parts caddy
+	@scripts/parts s3
+	@scripts/parts chart
 	@scripts/test release cluster
 	@tests/cluster/run
 
@@ -76,10 +85,11 @@ tsan: ## unit tests under ThreadSanitizer
 	@scripts/setup
 	@scripts/test tsan unit
 
-parts: ## build the servers that tests use and Debian lacks into the cache (Caddy 2.11, an S3 server)
+parts: ## build what tests use and Debian lacks into the cache (Caddy 2.11, an S3 server, Helm, kubeconform)
 	@scripts/setup
 	@scripts/parts caddy
 	@scripts/parts s3
+	@scripts/parts chart
 
 clean: ## remove what was built; the cache of test servers stays
 	@rm -rf build

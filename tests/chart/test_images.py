@@ -106,7 +106,8 @@ class Images(unittest.TestCase):
         wanted = re.search(r"--no-install-recommends (.*?) &&", build)[1].split()
         self.assertLessEqual(set(wanted), setup)
         # Of tests, benchmarks, bindings and git nothing is built in an image.
-        self.assertEqual(setup - set(wanted), {"ccache", "git", "libgtest-dev", "libbenchmark-dev", "pybind11-dev", "python3-dev"})
+        self.assertEqual(setup - set(wanted),
+                         {"ccache", "git", "libgtest-dev", "libbenchmark-dev", "pybind11-dev", "python3-dev"})
 
 
 if __name__ == "__main__":
