@@ -90,8 +90,10 @@ Entry* ClaimSandboxPool::put(const Json& object) {
   bool fresh = at == entries_.end();
   Entry& entry = entries_[claim.name];
   if (!fresh && older(claim.version, entry.claim.version)) return &entry;
-  bool moved = !entry.claim.address.empty() && entry.claim.address != claim.address &&
-               (claim.stage == Stage::ready || claim.address.empty());
+  // Not of the claim as it was: the new address may have come before it was ready.
+  bool moved = entry.watch &&
+               (claim.address.empty() ||
+                (claim.stage == Stage::ready && entry.watch->address().host != agent_host(claim)));
   bool new_to_app = claim.assigned() && !entry.claim.assigned();
   entry.claim = std::move(claim);
   if (new_to_app) {
@@ -105,7 +107,7 @@ Entry* ClaimSandboxPool::put(const Json& object) {
         service_name(mine.label) + "." + options_.space + ".svc:" + std::to_string(kServicePort);
     loop_->after(options_.bind_timeout, [this, name = mine.name] { check_binding(name); });
   }
-  if (moved && entry.watch) move(entry);
+  if (moved) move(entry);
   settle(entry);
   if (entry.claim.spare && entry.claim.stage == Stage::ready && !entry.asked && options_.validate) {
     entry.asked = true;

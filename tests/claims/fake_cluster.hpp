@@ -45,6 +45,8 @@ class FakeCluster {
   std::string pod_of(const std::string& claim);
 
   kube::Json claim(const std::string& name);
+  // As agent-sandbox: `status` is merged into what there is.
+  void write_status(const std::string& claim, const kube::Json& status);
   int count_claims();
 
  private:
@@ -59,7 +61,6 @@ class FakeCluster {
   void unbind(const std::string& claim);
   void set_slices();
   void write_slice(const kube::Json& service, const kube::Json& endpoints);
-  void write_status(const std::string& claim, const kube::Json& status);
   Process start_agent(const std::string& address);
 
   testing::FakeApi api_;

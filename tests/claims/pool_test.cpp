@@ -229,6 +229,25 @@ TEST_F(ClaimPoolTest, ARestartedContainerIsGoneAndNeverInjectedAgain) {
   EXPECT_NE(again->id, first.id);
 }
 
+// Its network's process has ended: kubelet starts the same pod anew, which has an address before it
+// is ready.
+TEST_F(ClaimPoolTest, APodThatIsStartedAnewAtAnotherAddressIsGone) {
+  make();
+  Sandbox first = listening();
+  Watcher watcher(pool());
+  const auto write = [&](const char* ready) {
+    const kube::Json condition = {
+        {"type", "Ready"}, {"status", ready}, {"reason", "Dependencies"}, {"message", ""}};
+    kube::Json sandbox = cluster().claim(first.id)["status"]["sandbox"];
+    sandbox["podIPs"] = {"127.99.99.99"};
+    cluster().write_status(first.id, {{"conditions", kube::Json::array({condition})},
+                                      {"sandbox", std::move(sandbox)}});
+  };
+  write("False");
+  write("True");
+  EXPECT_EQ(watcher.until_phase(first.id, {SandboxPhase::gone}).phase, SandboxPhase::gone);
+}
+
 TEST_F(ClaimPoolTest, AnAgentThatIsNotThereIsALostSandboxNotABadApp) {
   make({.spares = 0});
   auto claimed = pool().claim(request());
@@ -279,10 +298,7 @@ TEST_F(ClaimPoolTest, WhatTheClusterForbidsIsSaidWhileItLasts) {
                               {"status", "False"},
                               {"reason", "ReconcilerError"},
                               {"message", message}};
-    auto written = cluster().client().patch(
-        sandbox_claims(), {FakeCluster::kSpace, claimed->id}, kube::PatchType::merge,
-        {{"status", {{"conditions", kube::Json::array({ready})}}}}, {.subresource = "status"});
-    EXPECT_TRUE(written) << written.error().message;
+    cluster().write_status(claimed->id, {{"conditions", kube::Json::array({ready})}});
   };
   Watcher watcher(pool());
   const auto reason = [&] { return watcher.find(claimed->id)->reason; };
