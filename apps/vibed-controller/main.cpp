@@ -59,7 +59,9 @@ Status fill_numbers(const Invocation& invocation, ControllerOptions& options) {
 // From the bucket that the configuration names; else they are fetched from the API.
 Status fill_sources(const Invocation& invocation, ControllerOptions& options) {
   options.source_url = source_url(invocation);
-  if (invocation.config.storage.backend != "s3") return success();
+  const Config::Storage& storage = invocation.config.storage;
+  if (storage.delivery == "pull") options.pull_for = storage.s3_presign_ttl;
+  if (storage.backend != "s3") return success();
   auto sources = open_configured_source_store(invocation.config, invocation.environment, "");
   if (!sources) return std::move(sources).error().during("open the sources");
   options.sources = *std::move(sources);

@@ -54,6 +54,7 @@ struct Config {
 
   struct Storage {
     std::string backend = "served";  // storage.tarball.backend: served | s3
+    std::string delivery = "push";   // storage.tarball.delivery: push | pull
     std::string served_base_path;    // storage.tarball.served.basePath; empty: the data folder's
     std::string served_base_url;     // storage.tarball.served.publicBaseURL
     std::string s3_endpoint;         // storage.tarball.s3.endpoint; empty: AWS's

@@ -25,6 +25,9 @@ struct ControllerOptions {
   // "http://vibed.vibed-system.svc:8080".
   std::shared_ptr<SourceStore> sources = nullptr;
   std::string source_url = {};
+  // For how long the URL is good that a sandbox pulls its source with; 0: it is pushed into the
+  // sandbox, which then needs no way to where sources are.
+  std::chrono::seconds pull_for{0};
 
   // An app's URL: <url_scheme>://<label>.<domain>[:<url_port>].
   std::string domain = "vibed.example.com";

@@ -85,15 +85,16 @@ std::optional<std::string> outcome_line(const AgentState& state) {
                   {"log", state.log}});
 }
 
-// What is said about a push is a header, or the beginning of the body: a header has little room.
-Result<PushBody> take_apart(const http::Request& request) {
-  PushBody body{std::string(request.headers.get("X-Vibed-Inject")), request.body_file, 0};
+// What is said about an injection is a header, or the beginning of the body: a header has little
+// room.
+Result<InjectBody> take_apart(const http::Request& request) {
+  InjectBody body{std::string(request.headers.get("X-Vibed-Inject")), request.body_file, 0};
   std::string_view length = request.headers.get("X-Vibed-Inject-Length");
   if (length.empty()) return body;
   auto [end, error] =
       std::from_chars(length.data(), length.data() + length.size(), body.archive_at);
-  if (error != std::errc() || end != length.data() + length.size() || body.archive_at > kMaxAbout ||
-      body.archive_at > body.file->size())
+  if (error != std::errc() || end != length.data() + length.size() || !body.file ||
+      body.archive_at > kMaxAbout || body.archive_at > body.file->size())
     return Error{Errc::invalid_argument, "X-Vibed-Inject-Length: not a length, or too large"};
   auto range = make_file_range_source(body.file->fd(), 0, body.archive_at);
   auto about = read_all(*range, kMaxAbout);
@@ -104,7 +105,8 @@ Result<PushBody> take_apart(const http::Request& request) {
 
 }  // namespace
 
-std::unique_ptr<ByteSource> PushBody::archive() const {
+std::unique_ptr<ByteSource> InjectBody::archive() const {
+  if (!has_archive()) return make_memory_source("");
   return make_file_range_source(file->fd(), archive_at, file->size() - archive_at);
 }
 
@@ -173,40 +175,44 @@ http::Response Control::status() const {
 http::Response Control::inject(http::Request& request) {
   if (request.method != "POST") return error_answer(405, "use POST");
   std::string_view type = request.headers.get("Content-Type");
-  if (type.starts_with("application/gzip")) return push(request);
+  if (type.starts_with("application/gzip")) return inject_v2(request);
   return pull(request);
 }
 
-http::Response Control::push(http::Request& request) {
-  if (!request.body_file) return error_answer(400, "the source is missing");
+http::Response Control::inject_v2(http::Request& request) {
   auto body = take_apart(request);
   if (!body) return error_answer(400, body.error().message);
-  auto push = parse_push_request(body->about);
-  if (!push) return error_answer(400, push.error().message);
-  Status claimed = injector_.claim_push();
+  auto inject = parse_inject_request(body->about);
+  if (!inject) return error_answer(400, inject.error().message);
+  const bool pulls = !inject->source_url.empty();
+  if (!pulls && !body->has_archive()) return error_answer(400, "the source is missing");
+  if (pulls && body->has_archive())
+    return error_answer(400, "the source is the body or at source_url, not both");
+  Status claimed = injector_.claim();
   if (!claimed) return error_answer(409, claimed.error().message);
-  if (!push->token.empty()) {
+  if (!inject->token.empty()) {
     std::lock_guard lock(mutex_);
-    token_ = push->token;
+    token_ = inject->token;
   }
-  if (wants_lines(request)) return push_stream(*std::move(push), *std::move(body));
-  auto source = body->archive();
+  if (wants_lines(request)) return inject_stream(*std::move(inject), *std::move(body));
+  auto pushed = body->archive();
   std::uint64_t seen = board_.read().version;
-  Status pushed = injector_.push(*push, *source, [](const std::string&) {});
-  if (!pushed) return error_answer(400, pushed.error().message);
+  Status injected = injector_.inject(*inject, *pushed, [](const std::string&) {});
+  if (!injected) return error_answer(400, injected.error().message);
   (void)board_.wait(seen, seconds(30));
   return status();
 }
 
-http::Response Control::push_stream(PushRequest push, PushBody body) {
+http::Response Control::inject_stream(InjectRequest inject, InjectBody body) {
   // What happens goes on when the client hangs up: /events shows it.
-  return line_stream([this, push = std::move(push),
-                      body = std::move(body)](http::ResponseWriter& out) {
-    auto source = body.archive();
-    std::uint64_t seen = board_.read().version;
-    (void)injector_.push(push, *source, [&](const std::string& line) { out.write(line + "\n"); });
-    tell_outcome(seen, out);
-  });
+  return line_stream(
+      [this, inject = std::move(inject), body = std::move(body)](http::ResponseWriter& out) {
+        auto pushed = body.archive();
+        std::uint64_t seen = board_.read().version;
+        const auto tell = [&](const std::string& line) { out.write(line + "\n"); };
+        (void)injector_.inject(inject, *pushed, tell);
+        tell_outcome(seen, out);
+      });
 }
 
 // States may be skipped, the lines may not: each is made from what must have come before.

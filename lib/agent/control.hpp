@@ -13,12 +13,13 @@
 
 namespace vibed::agent {
 
-// The body of a push: the archive, after what is said about it where that is not a header.
-struct PushBody {
+// The body of an injection: the archive, after what is said about it where that is not a header.
+struct InjectBody {
   std::string about;
   std::shared_ptr<http::BodyFile> file;
   std::size_t archive_at = 0;
 
+  bool has_archive() const { return file && file->size() > archive_at; }
   std::unique_ptr<ByteSource> archive() const;  // this outlives it
 };
 
@@ -45,8 +46,8 @@ class Control {
   http::Response info();
   http::Response status() const;
   http::Response inject(http::Request& request);
-  http::Response push(http::Request& request);
-  http::Response push_stream(PushRequest push, PushBody body);
+  http::Response inject_v2(http::Request& request);
+  http::Response inject_stream(InjectRequest inject, InjectBody body);
   http::Response pull(http::Request& request);
   http::Response events();
   http::Response logs(const http::Request& request);

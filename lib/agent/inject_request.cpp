@@ -76,15 +76,15 @@ bool is_environment(const Environment& env) {
 
 }  // namespace
 
-Result<PushRequest> parse_push_request(std::string_view text) {
+Result<InjectRequest> parse_inject_request(std::string_view text) {
   if (text.empty()) return bad("the header X-Vibed-Inject is missing");
   auto json = parse_object(text);
   if (!json) return bad("X-Vibed-Inject: not a JSON object");
-  PushRequest request;
+  InjectRequest request;
   bool good = read(*json, "token", request.token) &&
               read(*json, "generation", request.generation) &&
               read(*json, "entrypoint", request.entrypoint) && read(*json, "env", request.env) &&
-              read(*json, "port", request.port);
+              read(*json, "port", request.port) && read(*json, "source_url", request.source_url);
   if (!good) return bad("X-Vibed-Inject: a member has a wrong type or value");
   if (!is_environment(request.env)) return bad("X-Vibed-Inject: not an environment");
   return request;

@@ -12,17 +12,19 @@
 
 namespace vibed::agent {
 
-// JSON: the header X-Vibed-Inject, and the archive is the body; or, where a header has no room for
-// it, the first X-Vibed-Inject-Length bytes of the body, and the archive follows.
-struct PushRequest {
+// Contract v2. JSON: the header X-Vibed-Inject, and the archive is the body; or, where a header has
+// no room for it, the first X-Vibed-Inject-Length bytes of the body, and the archive follows. With
+// a source_url no archive is in the body.
+struct InjectRequest {
   std::string token;
   std::int64_t generation = 0;
   std::string entrypoint;
   Environment env;
-  int port = 0;  // 0: the configured one
+  int port = 0;            // 0: the configured one
+  std::string source_url;  // from where the archive is pulled
 };
 
-Result<PushRequest> parse_push_request(std::string_view json);
+Result<InjectRequest> parse_inject_request(std::string_view json);
 
 // The JSON body of contract v1. Exactly one of files and source_url is there.
 struct PullRequest {

@@ -72,15 +72,15 @@ Status replace_tree(const std::string& workdir, const std::string& stage) {
 
 }  // namespace
 
-Status Injector::claim_push() {
+Status Injector::claim() {
   std::lock_guard lock(mutex_);
-  if (pushed_ || pulled_) return Error{Errc::conflict, "this sandbox has had its source"};
-  pushed_ = true;
+  if (claimed_ || pulled_) return Error{Errc::conflict, "this sandbox has had its source"};
+  claimed_ = true;
   return success();
 }
 
-Status Injector::push(const PushRequest& request, ByteSource& archive, const Tell& tell) {
-  Status extracted = extract(archive, tell);
+Status Injector::inject(const InjectRequest& request, ByteSource& pushed, const Tell& tell) {
+  Status extracted = extract(request, pushed, tell);
   if (!extracted) {
     runner_.fail(request.generation, "InjectFailed", extracted.error().message);
     return extracted;
@@ -97,17 +97,33 @@ Status Injector::push(const PushRequest& request, ByteSource& archive, const Tel
   return success();
 }
 
-Status Injector::extract(ByteSource& archive, const Tell& tell) {
+Status Injector::extract(const InjectRequest& request, ByteSource& pushed, const Tell& tell) {
   auto folder = open_directory(config_.workdir);
   if (!folder) return std::move(folder).error();
-  auto extraction = extract_archive(archive, folder->get());
+  http::Downloaded pulled;
+  std::unique_ptr<ByteSource> archive;
+  if (!request.source_url.empty()) {
+    auto fetched = fetch(request.source_url, {});
+    if (!fetched) return std::move(fetched).error();
+    pulled = *std::move(fetched);
+    archive = make_file_range_source(pulled.file.get(), 0, pulled.size);
+    tell(line_of({{"event", "pulled"}, {"bytes", pulled.size}}));
+  }
+  auto extraction = extract_archive(archive ? *archive : pushed, folder->get());
   if (!extraction) return std::move(extraction).error();
   tell(line_of(
       {{"event", "extracted"}, {"files", extraction->files}, {"bytes", extraction->bytes}}));
   return success();
 }
 
-Result<AppPlan> Injector::plan_of(const PushRequest& request) {
+Result<http::Downloaded> Injector::fetch(const std::string& url,
+                                         const std::function<bool()>& stop) const {
+  return pull_source(url, {.spool_directory = config_.spool_directory,
+                           .authorities = config_.authorities,
+                           .stop = stop});
+}
+
+Result<AppPlan> Injector::plan_of(const InjectRequest& request) {
   auto listing = list_directory(config_.workdir);
   if (!listing) return std::move(listing).error();
   auto folder = open_directory(config_.workdir);
@@ -134,7 +150,7 @@ Status Injector::pull(const PullRequest& request, const std::function<bool()>& s
   std::lock_guard one_at_a_time(pulling_);
   {
     std::lock_guard lock(mutex_);
-    if (pushed_) return Error{Errc::conflict, "this sandbox has had its source"};
+    if (claimed_) return Error{Errc::conflict, "this sandbox has had its source"};
     pulled_ = true;
   }
   auto command = derived_command(request);
@@ -168,9 +184,7 @@ Status Injector::stage(const PullRequest& request, const std::string& folder,
   Status made = make_directories(folder);
   if (!made) return made;
   if (!request.files.empty()) return write_inline(folder, request.files);
-  auto archive = pull_source(request.source_url, {.spool_directory = config_.spool_directory,
-                                                  .authorities = config_.authorities,
-                                                  .stop = stop});
+  auto archive = fetch(request.source_url, stop);
   if (!archive) return std::move(archive).error();
   auto opened = open_directory(folder);
   if (!opened) return std::move(opened).error();

@@ -7,6 +7,7 @@
 
 #include "agent/app_runner.hpp"
 #include "agent/inject_request.hpp"
+#include "http/download.hpp"
 #include "vibed/archive.hpp"
 #include "vibed/stream.hpp"
 
@@ -21,19 +22,21 @@ class Injector {
       : config_(config), runner_(runner), board_(board), ring_(ring) {}
 
   // Takes the sandbox for this request, or fails with `conflict`: one source, once.
-  Status claim_push();
+  Status claim();
 
-  // Extracts the archive and starts what the start plan says, telling each step. Failures are on
-  // the board when this returns; the answer says the same.
-  // REQUIRES: claim_push() succeeded
-  Status push(const PushRequest& request, ByteSource& archive, const Tell& tell);
+  // Extracts the archive, which is `pushed` or behind the request's source_url, and starts what the
+  // start plan says, telling each step. Failures are on the board when this returns; the answer
+  // says the same.
+  // REQUIRES: claim() succeeded
+  Status inject(const InjectRequest& request, ByteSource& pushed, const Tell& tell);
 
   // Contract v1: replaces what runs, waits for the start. `stop` may end a download.
   Status pull(const PullRequest& request, const std::function<bool()>& stop);
 
  private:
-  Status extract(ByteSource& archive, const Tell& tell);
-  Result<AppPlan> plan_of(const PushRequest& request);
+  Status extract(const InjectRequest& request, ByteSource& pushed, const Tell& tell);
+  Result<http::Downloaded> fetch(const std::string& url, const std::function<bool()>& stop) const;
+  Result<AppPlan> plan_of(const InjectRequest& request);
   Status stage(const PullRequest& request, const std::string& folder,
                const std::function<bool()>& stop);
 
@@ -42,9 +45,9 @@ class Injector {
   Board& board_;
   LogRing& ring_;
   std::mutex mutex_;
-  std::mutex pulling_;   // one v1 injection at a time
-  bool pushed_ = false;  // guarded by mutex_
-  bool pulled_ = false;  // guarded by mutex_
+  std::mutex pulling_;    // one v1 injection at a time
+  bool claimed_ = false;  // guarded by mutex_
+  bool pulled_ = false;   // by contract v1; guarded by mutex_
 };
 
 }  // namespace vibed::agent

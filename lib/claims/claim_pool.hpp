@@ -18,6 +18,8 @@ struct ClaimPoolOptions {
   std::string space = "vibed-apps";  // of claims, pools and Services
   std::string install_secret;        // from which every agent's token is computed
   SpareRules spares = {};
+  // For how long the URL is good that an agent pulls its source with; 0: sources are pushed.
+  std::chrono::seconds pull_for{0};
   std::chrono::milliseconds drain_time{30'000};  // for open connections of a released sandbox
   std::chrono::milliseconds expose_timeout{10'000};
   std::chrono::seconds bind_timeout{120};  // after which a claim that is not ready has failed

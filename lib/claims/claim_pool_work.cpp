@@ -36,7 +36,7 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
     if (entry == nullptr || !entry->watch) return;
     agent = entry->watch->address();
   }
-  auto source = sources_.open(injection.source);
+  auto source = find_source(injection.source);
   if (!source && may_pass(source.error()))
     return await_source(id, injection, generation, attempt, source.error());
   if (!source)
@@ -50,8 +50,10 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
     entry->sandbox.injected_at = now();
     notifier_.changed(entry->sandbox.app);
   }
-  auto done =
-      sandbox::agent_inject(*agents_, agent, generation, injection, **source, stop_.get_token());
+  auto done = source->bytes ? sandbox::agent_inject(*agents_, agent, generation, injection,
+                                                    *source->bytes, stop_.get_token())
+                            : sandbox::agent_inject_from(*agents_, agent, generation, injection,
+                                                         source->url, stop_.get_token());
   if (!done && done.error().code == Errc::cancelled) return;  // another process goes on
   // The controller before us was about to; what comes of it the agent tells.
   if (!done && done.error().code == Errc::conflict) return;
@@ -71,6 +73,18 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
   if (agents_->send(health)) return fail(id, "InjectFailed", done.error().message);
   std::lock_guard lock(mutex_);
   if (Entry* entry = find(id)) lose(*entry, done.error().message);
+}
+
+// The bytes to push or, minted for this one injection, the URL to pull from.
+Result<ClaimSandboxPool::Source> ClaimSandboxPool::find_source(const std::string& key) {
+  if (options_.pull_for == std::chrono::seconds(0)) {
+    auto bytes = sources_.open(key);
+    if (!bytes) return std::move(bytes).error();
+    return Source{*std::move(bytes), ""};
+  }
+  auto url = sources_.url(key, options_.pull_for);
+  if (!url) return std::move(url).error();
+  return Source{nullptr, *std::move(url)};
 }
 
 // Whoever keeps the sources may be restarted like everybody else; no app is given up for that.

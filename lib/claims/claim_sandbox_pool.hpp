@@ -92,6 +92,11 @@ class ClaimSandboxPool final : public ClaimPool {
   void check_binding(const std::string& id);
   void bring_in(const std::string& id, const Injection& injection, std::int64_t generation,
                 int attempt = 1);
+  struct Source {
+    std::unique_ptr<ByteSource> bytes;  // null: it is pulled
+    std::string url;
+  };
+  Result<Source> find_source(const std::string& key);
   void await_source(const std::string& id, const Injection& injection, std::int64_t generation,
                     int attempt, const Error& error);
   void fail(const std::string& id, const std::string& reason, const std::string& message);

@@ -138,6 +138,7 @@ const std::array kKeys = {
     Key{"route.layout", "", [](Config& c, const std::string& t) { return set_word(c.route.layout, t, {"wildcard", "per-app"}); }},
     Key{"route.caddy", "", [](Config& c, const std::string& t) { return set_text(c.route.caddy, t); }},
     Key{"storage.tarball.backend", "", [](Config& c, const std::string& t) { return set_word(c.storage.backend, t, {"served", "s3"}); }},
+    Key{"storage.tarball.delivery", "", [](Config& c, const std::string& t) { return set_word(c.storage.delivery, t, {"push", "pull"}); }},
     Key{"storage.tarball.served.basePath", "", [](Config& c, const std::string& t) { return set_text(c.storage.served_base_path, t); }},
     Key{"storage.tarball.served.publicBaseURL", "", [](Config& c, const std::string& t) { return set_text(c.storage.served_base_url, t); }},
     Key{"storage.tarball.s3.endpoint", "", [](Config& c, const std::string& t) { return set_text(c.storage.s3_endpoint, t); }},

@@ -208,6 +208,7 @@ Status ClusterController::reign(kube::Client& client, const std::stop_token& ove
   claims.space = options_.pool_namespace;
   claims.install_secret = options_.install_secret;
   claims.agent_port = options_.agent_port;
+  claims.pull_for = options_.pull_for;
   claims.spares.least = options_.spares_least;
   claims.spares.most = options_.spares_most;
   claims.spares = claims::with_lifetime(claims.spares, options_.spare_lifetime);

@@ -21,6 +21,7 @@ using Json = nlohmann::json;
 
 // Long enough for 50 MiB into a sandbox that is short of CPU.
 constexpr std::chrono::seconds kInjectTimeout{60};
+constexpr std::chrono::seconds kPullTimeout{90};  // the agent gives its download up after 60 s
 constexpr std::size_t kLongestHeader = 32 * 1024;
 
 std::string text_of(const Json& value, const char* key) {
@@ -82,6 +83,33 @@ class JoinedSource final : public ByteSource {
   std::unique_ptr<ByteSource> first_;
   ByteSource& second_;
 };
+
+Json about(const AgentAddress& agent, std::int64_t generation, const Injection& injection) {
+  Json about = {{"token", agent.token}, {"generation", generation}, {"env", Json::object()}};
+  if (!injection.entrypoint.empty()) about["entrypoint"] = injection.entrypoint;
+  for (const EnvVar& variable : injection.env) about["env"][variable.name] = variable.value;
+  return about;
+}
+
+Status send_injection(fetch::Client& client, const AgentAddress& agent, const Json& about,
+                      ByteSource& source, std::chrono::milliseconds timeout, std::stop_token stop) {
+  fetch::Request request = request_to(agent, "POST", "/inject");
+  request.headers.emplace_back("Content-Type", "application/gzip");
+  std::string text = about.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // A header has little room (64 KiB at the agent); an app may have more environment than that.
+  bool brief = text.size() <= kLongestHeader;
+  request.headers.emplace_back(brief ? "X-Vibed-Inject" : "X-Vibed-Inject-Length",
+                               brief ? text : std::to_string(text.size()));
+  JoinedSource joined(brief ? std::string_view() : text, source);
+  request.body_source = &joined;
+  request.timeout = timeout;
+  request.stop = std::move(stop);
+  auto response = client.send(request);
+  if (!response) return std::move(response).error().during("inject");
+  if (response->status == 409) return Error{Errc::conflict, error_of(*response)};
+  if (response->status != 200) return Error{Errc::unavailable, error_of(*response)};
+  return success();
+}
 
 }  // namespace
 
@@ -179,25 +207,16 @@ Result<Fd> open_agent_events(const AgentAddress& agent, std::chrono::millisecond
 
 Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
                     const Injection& injection, ByteSource& source, std::stop_token stop) {
-  Json about = {{"token", agent.token}, {"generation", generation}, {"env", Json::object()}};
-  if (!injection.entrypoint.empty()) about["entrypoint"] = injection.entrypoint;
-  for (const EnvVar& variable : injection.env) about["env"][variable.name] = variable.value;
-  fetch::Request request = request_to(agent, "POST", "/inject");
-  request.headers.emplace_back("Content-Type", "application/gzip");
-  std::string text = about.dump(-1, ' ', false, Json::error_handler_t::replace);
-  // A header has little room (64 KiB at the agent); an app may have more environment than that.
-  bool brief = text.size() <= kLongestHeader;
-  request.headers.emplace_back(brief ? "X-Vibed-Inject" : "X-Vibed-Inject-Length",
-                               brief ? text : std::to_string(text.size()));
-  JoinedSource joined(brief ? std::string_view() : text, source);
-  request.body_source = &joined;
-  request.timeout = kInjectTimeout;
-  request.stop = std::move(stop);
-  auto response = client.send(request);
-  if (!response) return std::move(response).error().during("inject");
-  if (response->status == 409) return Error{Errc::conflict, error_of(*response)};
-  if (response->status != 200) return Error{Errc::unavailable, error_of(*response)};
-  return success();
+  return send_injection(client, agent, about(agent, generation, injection), source, kInjectTimeout,
+                        std::move(stop));
+}
+
+Status agent_inject_from(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
+                         const Injection& injection, const std::string& url, std::stop_token stop) {
+  Json what = about(agent, generation, injection);
+  what["source_url"] = url;
+  auto nothing = make_memory_source("");
+  return send_injection(client, agent, what, *nothing, kPullTimeout, std::move(stop));
 }
 
 Result<int> agent_drain(fetch::Client& client, const AgentAddress& agent,

@@ -46,6 +46,11 @@ void apply_agent_event(Sandbox& sandbox, const AgentEvent& event);
 Status agent_inject(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
                     const Injection& injection, ByteSource& source, std::stop_token stop = {});
 
+// The same, and the agent pulls the source from `url` itself.
+Status agent_inject_from(fetch::Client& client, const AgentAddress& agent, std::int64_t generation,
+                         const Injection& injection, const std::string& url,
+                         std::stop_token stop = {});
+
 // The relay takes no new connection when this returns; how many are still open.
 Result<int> agent_drain(fetch::Client& client, const AgentAddress& agent,
                         std::chrono::milliseconds timeout);

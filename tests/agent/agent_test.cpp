@@ -350,6 +350,36 @@ TEST_F(AgentTest, ContractOneRequestsGetContractOneAnswers) {
   EXPECT_EQ(json::parse(refused.rest())["error"], "source dial to 127.0.0.1 is not allowed");
 }
 
+TEST_F(AgentTest, ASourceThatCannotBePulledIsSaidSo) {
+  AgentSandbox sandbox;
+  Headers headers = {{"Content-Type", "application/gzip"},
+                     {"X-Vibed-Inject", R"({"generation":3,"source_url":"http://127.0.0.1/x"})"}};
+  Exchange refused = sandbox.call("POST", "/inject", headers, "");
+  EXPECT_EQ(refused.status(), 400);
+  EXPECT_EQ(json::parse(refused.rest())["error"], "source dial to 127.0.0.1 is not allowed");
+  Exchange events = sandbox.call("GET", "/events");
+  json failed = events.json_line();
+  EXPECT_EQ(failed["state"], "failed");
+  EXPECT_EQ(failed["reason"], "InjectFailed");
+  EXPECT_EQ(failed["generation"], 3);
+  EXPECT_EQ(sandbox.call("POST", "/inject", headers, "").status(), 409) << "one source, once";
+}
+
+TEST_F(AgentTest, ASourceIsTheBodyOrBehindAUrl) {
+  AgentSandbox sandbox;
+  const auto say = [&](const std::string& about, const std::string& body) {
+    Headers headers = {{"Content-Type", "application/gzip"}, {"X-Vibed-Inject", about}};
+    Exchange answer = sandbox.call("POST", "/inject", headers, body);
+    EXPECT_EQ(answer.status(), 400);
+    return json::parse(answer.rest())["error"].get<std::string>();
+  };
+  EXPECT_EQ(say("{}", ""), "the source is missing");
+  EXPECT_EQ(say(R"({"source_url":"http://x/"})", "archive"),
+            "the source is the body or at source_url, not both");
+  Exchange events = sandbox.call("GET", "/events");
+  EXPECT_EQ(events.json_line()["state"], "idle") << "the sandbox is not used up by that";
+}
+
 TEST_F(AgentTest, StoppingEndsWhatLeftTheGroupToo) {
   AgentSandbox sandbox;
   // A daemon: its own session, a parent that has ended, and deaf to SIGTERM.

@@ -5,25 +5,28 @@
 namespace vibed::agent {
 namespace {
 
-TEST(PushRequest, ReadsEveryMemberAndNeedsNone) {
-  auto full = parse_push_request(
-      R"({"token":"t","generation":7,"entrypoint":"node x.js","env":{"A":"1"},"port":3000})");
+TEST(InjectRequest, ReadsEveryMemberAndNeedsNone) {
+  auto full = parse_inject_request(
+      R"({"token":"t","generation":7,"entrypoint":"node x.js","env":{"A":"1"},"port":3000,)"
+      R"("source_url":"http://x/s.tar.gz"})");
   ASSERT_TRUE(full);
   EXPECT_EQ(full->token, "t");
   EXPECT_EQ(full->generation, 7);
   EXPECT_EQ(full->entrypoint, "node x.js");
   EXPECT_EQ(full->env, (Environment{{"A", "1"}}));
   EXPECT_EQ(full->port, 3000);
-  EXPECT_TRUE(parse_push_request("{}"));
-  EXPECT_TRUE(parse_push_request(R"({"token":null,"later":"member"})"));
+  EXPECT_EQ(full->source_url, "http://x/s.tar.gz");
+  EXPECT_TRUE(parse_inject_request("{}"));
+  EXPECT_TRUE(parse_inject_request(R"({"token":null,"later":"member"})"));
 }
 
-TEST(PushRequest, WrongTypesAndValuesAreRefused) {
+TEST(InjectRequest, WrongTypesAndValuesAreRefused) {
   for (const char* text :
        {"", "x", "[]", "{", R"({"port":70000})", R"({"port":-1})", R"({"port":"80"})",
         R"({"env":["A=1"]})", R"({"env":{"A":1}})", R"({"env":{"A=B":"1"}})", R"({"env":{"":"1"}})",
-        R"({"env":{"A":"x\u0000y"}})", R"({"generation":"1"})", R"({"token":1})"}) {
-    auto parsed = parse_push_request(text);
+        R"({"env":{"A":"x\u0000y"}})", R"({"generation":"1"})", R"({"token":1})",
+        R"({"source_url":1})"}) {
+    auto parsed = parse_inject_request(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Errc::invalid_argument);
   }

@@ -25,15 +25,20 @@ class AwayStore final : public SourceStore {
   }
   Result<std::unique_ptr<ByteSource>> open(const std::string& key) override {
     if (away > 0 && away-- > 0) return Error{Errc::unavailable, "nobody answers"};
+    ++opened;
     return inner_->open(key);
   }
   Result<std::string> url(const std::string& key, std::chrono::seconds ttl) override {
-    return inner_->url(key, ttl);
+    if (away > 0 && away-- > 0) return Error{Errc::unavailable, "nobody answers"};
+    signed_for = ttl;
+    return "http://sources.example/" + key;
   }
   Status remove(const std::string& key) override { return inner_->remove(key); }
   Result<std::vector<StoredSource>> list() override { return inner_->list(); }
 
-  std::atomic<int> away = 0;  // how many calls of open() fail
+  std::atomic<int> away = 0;  // how many calls of open() and url() fail
+  std::atomic<int> opened = 0;
+  std::atomic<std::chrono::seconds> signed_for = {};  // of the last url()
 
  private:
   std::unique_ptr<SourceStore> inner_ = sandbox::make_echo_store();
@@ -42,6 +47,7 @@ class AwayStore final : public SourceStore {
 struct ClaimWorldOptions {
   int spares = 1;
   std::chrono::seconds bind_timeout{100};
+  std::chrono::seconds pull_for{0};
 };
 
 class ClaimWorld final : public sandbox::World {
@@ -61,6 +67,7 @@ class ClaimWorld final : public sandbox::World {
     options.drain_time = 200ms;
     options.bind_timeout = wanted_.bind_timeout;
     options.agent_port = cluster.agent_port();
+    options.pull_for = wanted_.pull_for;
     auto opened = open_claim_pool(cluster.client(), sources, options);
     EXPECT_TRUE(opened) << opened.error().message;
     pool_ = std::move(*opened);
@@ -277,6 +284,29 @@ TEST_F(ClaimPoolTest, ASourceThatIsAwayIsWaitedForAndSaysSo) {
   Sandbox at_last = reach(claimed->id, SandboxPhase::listening);
   EXPECT_EQ(at_last.phase, SandboxPhase::listening) << at_last.message;
   EXPECT_EQ(at_last.reason + at_last.message, "");
+}
+
+TEST_F(ClaimPoolTest, ASourceIsPulledFromAUrlOfItsOwn) {
+  make({.pull_for = 90s});
+  Sandbox sandbox = listening();
+  EXPECT_EQ(sandbox.phase, SandboxPhase::listening) << sandbox.message;
+  EXPECT_EQ(world_->sources.signed_for.load(), 90s);
+  EXPECT_EQ(world_->sources.opened, 0) << "nothing of it goes through the pool";
+}
+
+TEST_F(ClaimPoolTest, AUrlThatCannotBeMadeNowIsWaitedForToo) {
+  make({.pull_for = 90s});
+  world_->sources.away = 1;
+  Sandbox sandbox = listening();
+  EXPECT_EQ(sandbox.phase, SandboxPhase::listening) << sandbox.message;
+}
+
+TEST_F(ClaimPoolTest, ASourceThatTheAgentCannotFetchFailsAndSaysWhy) {
+  make({.pull_for = 90s});
+  Sandbox sandbox = listening(1, "refuse");
+  EXPECT_EQ(sandbox.phase, SandboxPhase::failed);
+  EXPECT_EQ(sandbox.reason, "InjectFailed");
+  EXPECT_EQ(sandbox.message, "refused");
 }
 
 TEST_F(ClaimPoolTest, ASourceThatDoesNotExistFailsAtOnce) {

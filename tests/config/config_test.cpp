@@ -161,6 +161,7 @@ TEST(Config, SourcesMayBeInABucket) {
 storage:
   tarball:
     backend: s3
+    delivery: pull
     served: {basePath: /d, publicBaseURL: "http://v"}
     s3: {endpoint: "http://minio:9000", bucket: b, region: r, accessKey: a, secretKey: s,
          prefix: p/, addressing: host, presignTTL: 1h30m}
@@ -178,6 +179,9 @@ storage:
   EXPECT_EQ(storage.s3_prefix, "p/");
   EXPECT_EQ(storage.s3_addressing, "host");
   EXPECT_EQ(storage.s3_presign_ttl, std::chrono::minutes(90));
+  EXPECT_EQ(storage.delivery, "pull");
+  EXPECT_EQ(Config().storage.delivery, "push");
+  EXPECT_NE(failure("storage: {tarball: {delivery: throw}}").find("pull"), std::string::npos);
   EXPECT_EQ(Config().storage.s3_presign_ttl, std::chrono::minutes(15));
   EXPECT_NE(failure("storage: {tarball: {backend: gcs}}").find("served or s3"), std::string::npos);
   EXPECT_NE(failure("storage: {tarball: {s3: {presignTTL: 8d}}}").find("duration"),

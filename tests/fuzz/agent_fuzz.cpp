@@ -15,7 +15,7 @@ using namespace vibed;
 using namespace vibed::agent;
 
 void parse_requests(std::string_view text) {
-  auto push = parse_push_request(text);
+  auto push = parse_inject_request(text);
   if (push) fuzz::fuzz_check(push->port >= 0 && push->port <= 65535, "a port is one");
   auto pull = parse_pull_request(text);
   if (!pull) return;

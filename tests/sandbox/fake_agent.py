@@ -139,6 +139,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         token = about["token"]
         # A real archive is an app that listens.
         mode = "listen" if body.startswith(b"\x1f\x8b") else body.decode().strip()
+        if "source_url" in about:
+            mode = about["source_url"].rpartition("/")[2]
         print("injected", mode, flush=True)
         generation = about["generation"]
         base = {"generation": generation, "command": ["app", mode], "plan_reason": "fake"}
