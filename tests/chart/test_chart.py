@@ -252,6 +252,16 @@ class Objects(unittest.TestCase):
                 if each["kind"] == "ClusterRole":
                     self.assertEqual(each["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade")
 
+    def test_two_installations_do_not_see_each_other(self):
+        """What belongs to no namespace has another name in another release's."""
+        def outside(space):
+            text = helm.helm("template", "vibed", CHART, "--namespace", space, "--kube-version", helm.KUBERNETES).stdout
+            return {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(text)
+                    if each and "namespace" not in each["metadata"] and each["kind"] != "Namespace"}
+
+        self.assertEqual({kind for kind, _ in outside("one")}, {"ClusterRole", "ClusterRoleBinding", "PriorityClass"})
+        self.assertEqual(outside("one") & outside("two"), set())
+
     def test_the_definition_is_the_file(self):
         hook = next(each for each in objects_of() if each["metadata"]["name"] == "vibed-install-crds"
                     and each["kind"] == "ConfigMap")

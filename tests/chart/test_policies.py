@@ -42,8 +42,8 @@ class Policies(unittest.TestCase):
         for rules in (self.default, self.production):
             self.check(rules, True, (ONE, VISITOR, 443), (ONE, "8.8.8.8", 53, "UDP"), (ONE, "2606:4700::1111", 443))
             self.check(rules, False, (ONE, METADATA, 80), (ONE, "10.96.0.1", 443), (ONE, "10.96.0.10", 53, "UDP"),
-                       (ONE, DNS, 53, "UDP"), (ONE, "192.168.1.1", 22), (ONE, "172.20.0.1", 6443), (ONE, "100.64.0.1", 80), (ONE, "127.0.0.1", 80),
-                       (ONE, "fd00:ec2::254", 80), (ONE, "fe80::1", 80), (ONE, "::1", 80), (ONE, "64:ff9b::a9fe:a9fe", 80),
+                       (ONE, DNS, 53, "UDP"), (ONE, "192.168.1.1", 22), (ONE, "172.20.0.1", 6443), (ONE, "100.64.0.1", 80),
+                       (ONE, "127.0.0.1", 80), (ONE, "fd00:ec2::254", 80), (ONE, "fe80::1", 80), (ONE, "::1", 80), (ONE, "64:ff9b::a9fe:a9fe", 80),
                        (ONE, "::ffff:169.254.169.254", 80), (ONE, "2002:a9fe:a9fe::1", 80))
 
     def test_a_sandbox_reaches_no_pod(self):
@@ -63,7 +63,8 @@ class Policies(unittest.TestCase):
         self.check(self.default, True, (VISITOR, CADDY, 8080), (STRANGER, CADDY, 8080), (STRANGER, API, 8080),
                    (CONTROLLER, API, 8080), (CADDY, API, 8090))
         self.check(self.default, False, (STRANGER, API, 8090), (VISITOR, API, 8090), (STRANGER, CONTROLLER, 8081),
-                   (STRANGER, CADDY, 8083), (SCRAPER, CONTROLLER, 8081), (CADDY, API, 8080), (STRANGER, CONTROLLER, 8082), (VISITOR, CADDY, 2019))
+                   (STRANGER, CADDY, 8083), (SCRAPER, CONTROLLER, 8081), (CADDY, API, 8080),
+                   (STRANGER, CONTROLLER, 8082), (VISITOR, CADDY, 2019))
 
     def test_the_control_plane_reaches_what_it_needs(self):
         for pod in (API, CONTROLLER):
