@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import helm
 from helm import CHART, HERE, KUBECONFORM, ROOT, objects_of, render, text_of
@@ -182,12 +183,14 @@ class Chart(unittest.TestCase):
         defaults = load(os.path.join(CHART, "values.yaml"))
         flipped = [load(os.path.join(HERE, f"{name}.yaml")) for name in ("everything", "nothing")] + ALONE
         renders = [text_of(values) for values in flipped]
-        dead = []
-        for path in leaves(defaults):
-            others = [(values, text) for values, text in zip(flipped, renders) if at(values, path) is not None
-                      and at(merged(values, defaults), path) != at(defaults, path)]
-            if not any(self.differs(values, text, path, at(defaults, path)) for values, text in others):
-                dead.append(".".join(path))
+
+        def has_effect(path):
+            return any(self.differs(values, text, path, at(defaults, path)) for values, text in zip(flipped, renders)
+                       if at(values, path) is not None and at(merged(values, defaults), path) != at(defaults, path))
+
+        paths = list(leaves(defaults))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            dead = [".".join(path) for path, alive in zip(paths, pool.map(has_effect, paths)) if not alive]
         self.assertEqual(dead, [])
 
     def differs(self, values, rendered, path, default):
