@@ -220,14 +220,14 @@ Status ClaimSandboxPool::release(const std::string& id) {
   if (entry == nullptr) return success();
   Claim claim = entry->claim;
   bool drain = entry->sandbox.port != 0 && entry->sandbox.phase != SandboxPhase::gone;
-  bool was_exposed = exposed(*entry);
+  bool was_selected = selected(*entry);
   auto watch = entry->watch;
   notifier_.changed(entry->sandbox.app);
   forget(id);
   if (claim.uid.empty()) return success();  // it is no longer in the cluster
   released_.insert(id);
-  crew_.add([this, claim, drain, was_exposed, watch] {
-    if (was_exposed) {
+  crew_.add([this, claim, drain, was_selected, watch] {
+    if (was_selected) {
       auto patched = client_.patch(kube::services(), {options_.space, service_name(claim.label)},
                                    kube::PatchType::json, select_nothing_patch());
       if (!patched && patched.error().code != Errc::not_found)

@@ -30,9 +30,11 @@ void ClaimSandboxPool::start() {
   slices.resource = kube::endpoint_slices();
   slices.space = options_.space;
   slices.labels = kUrlLabel;
-  slices.on_change = [this](const control::Change&) {
+  slices.on_change = [this](const control::Change& change) {
     std::lock_guard lock(mutex_);
     changed_.notify_all();
+    const Json& slice = change.after != nullptr ? *change.after : *change.before;
+    notifier_.changed(kube::text_at(slice, {"metadata", "labels", kAppLabel}));
   };
   slices.indexes["service"] = [](const Json& slice) {
     return std::vector<std::string>{
@@ -269,7 +271,20 @@ void ClaimSandboxPool::put_service(const Json& object) {
   notifier_.changed(kube::text_at(object, {"metadata", "labels", kAppLabel}));
 }
 
+// Where visitors get to: what the EndpointSlice says, which follows the Service when its controller
+// comes to it. Until then the older sandbox is the one that serves.
 bool ClaimSandboxPool::exposed(const Entry& entry) const {
+  Reach all;
+  for (const control::Object& slice :
+       slices_->find_by("service", service_name(entry.claim.label))) {
+    const Reach one = reach_of(*slice, entry.claim.sandbox);
+    all.pod = all.pod || one.pod;
+    all.others = all.others || one.others;
+  }
+  return all.pod && (!all.others || !selected(entry));
+}
+
+bool ClaimSandboxPool::selected(const Entry& entry) const {
   auto at = services_.find(entry.claim.label);
   return at != services_.end() && selects(at->second, entry.claim);
 }

@@ -101,6 +101,17 @@ bool selects(const Json& service, const Claim& claim) {
          kube::text_at(selector, {kNameHashLabel}) == name_hash(claim.sandbox);
 }
 
+Reach reach_of(const Json& slice, std::string_view pod) {
+  Reach reach;
+  const Json& endpoints = kube::find(slice, {"endpoints"});
+  if (!endpoints.is_array()) return reach;
+  for (const Json& each : endpoints) {
+    const bool ours = kube::text_at(each, {"targetRef", "name"}) == pod;
+    (ours ? reach.pod : reach.others) = true;
+  }
+  return reach;
+}
+
 bool holds_only(const Json& slice, std::string_view pod_uid) {
   const Json& endpoints = kube::find(slice, {"endpoints"});
   if (!endpoints.is_array() || endpoints.size() != 1) return false;

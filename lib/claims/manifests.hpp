@@ -38,6 +38,13 @@ Json select_nothing_patch();
 // Whether `service` selects that claim's pod.
 bool selects(const Json& service, const Claim& claim);
 
+// Whom visitors reach by an EndpointSlice: the pod of that name, others, both or nobody.
+struct Reach {
+  bool pod = false;
+  bool others = false;
+};
+Reach reach_of(const Json& slice, std::string_view pod);
+
 // Whether `slice` (an EndpointSlice) has exactly the pod of that uid, and it is ready.
 bool holds_only(const Json& slice, std::string_view pod_uid);
 

@@ -125,6 +125,13 @@ void FakeCluster::run(const std::stop_token& stop) {
   }
 }
 
+void FakeCluster::slices_are_late(bool late) {
+  late_ = late;
+  std::lock_guard lock(mutex_);
+  dirty_ = true;
+  changed_.notify_all();
+}
+
 void FakeCluster::set_agent_info(const std::string& json) {
   std::lock_guard lock(info_mutex_);
   info_ = json;
@@ -231,6 +238,7 @@ int FakeCluster::count_claims() {
 
 // Each Service has one slice with the pods that its selector means.
 void FakeCluster::set_slices() {
+  if (late_) return;
   auto pods = client_->list(kube::pods(), {.space = kSpace});
   if (!pods) return;
   for (const control::Object& service : services_->all()) {
@@ -240,9 +248,11 @@ void FakeCluster::set_slices() {
       for (const auto& [key, value] : kube::find(*service, {"spec", "selector"}).items())
         selected = selected && kube::text_at(pod, {"metadata", "labels", key}) == value;
       if (!selected) continue;
-      endpoints.push_back({{"addresses", Json::array({"127.0.0.1"})},
-                           {"conditions", {{"ready", true}}},
-                           {"targetRef", {{"kind", "Pod"}, {"uid", kube::uid_of(pod)}}}});
+      endpoints.push_back(
+          {{"addresses", Json::array({"127.0.0.1"})},
+           {"conditions", {{"ready", true}}},
+           {"targetRef",
+            {{"kind", "Pod"}, {"name", kube::key_of(pod).name}, {"uid", kube::uid_of(pod)}}}});
     }
     write_slice(*service, endpoints);
   }

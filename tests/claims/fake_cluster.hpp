@@ -33,6 +33,8 @@ class FakeCluster {
 
   // Claims stay unbound as long as it is true.
   void hold(bool hold);
+  // EndpointSlices stay as they are as long as it is true, as while their controller is away.
+  void slices_are_late(bool late);
   // What agents from now on say of themselves beyond the usual, as members of a JSON object.
   void set_agent_info(const std::string& json);
   // The address that the next pod gets although nobody listens there.
@@ -67,6 +69,7 @@ class FakeCluster {
   std::unique_ptr<kube::Client> client_;
   int agent_port_ = 0;
   std::atomic<bool> deaf_ = false;
+  std::atomic<bool> late_ = false;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool dirty_ = true;                // guarded by mutex_

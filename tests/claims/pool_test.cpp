@@ -47,6 +47,7 @@ class AwayStore final : public SourceStore {
 struct ClaimWorldOptions {
   int spares = 1;
   std::chrono::seconds bind_timeout{100};
+  std::chrono::milliseconds expose_timeout{10'000};
   std::chrono::seconds pull_for{0};
 };
 
@@ -66,6 +67,7 @@ class ClaimWorld final : public sandbox::World {
     options.spares.least = wanted_.spares;
     options.drain_time = 200ms;
     options.bind_timeout = wanted_.bind_timeout;
+    options.expose_timeout = wanted_.expose_timeout;
     options.agent_port = cluster.agent_port();
     options.pull_for = wanted_.pull_for;
     auto opened = open_claim_pool(cluster.client(), sources, options);
@@ -366,6 +368,32 @@ TEST_F(ClaimPoolTest, AFullQuotaIsAFullPool) {
   ASSERT_FALSE(claimed);
   EXPECT_EQ(claimed.error().reason, "pool_exhausted");
   EXPECT_TRUE(pool().claim(request())) << "and it heals";
+}
+
+// The controller of EndpointSlices is away, and visitors go on to the older sandbox whatever the
+// Service says.
+TEST_F(ClaimPoolTest, WhatTheEndpointsDoNotHoldIsNotExposed) {
+  make({.expose_timeout = 300ms});
+  Sandbox first = listening(1);
+  ASSERT_TRUE(pool().expose("label-web", first.id));
+  Sandbox second = listening(2);
+  cluster().slices_are_late(true);
+  EXPECT_EQ(pool().expose("label-web", second.id).error().code, Errc::unavailable);
+  const auto exposed = [&] {
+    std::string text;
+    for (const Sandbox& each : pool().observe("uid-web"))
+      text += (each.exposed ? "+" : "-") + std::to_string(each.generation);
+    return text;
+  };
+  EXPECT_EQ(exposed(), "+1-2");
+  EXPECT_FALSE(pool().expose("label-web", second.id)) << "it is not true because it was tried";
+  EXPECT_EQ(exposed(), "+1-2");
+  world_->open();
+  EXPECT_EQ(exposed(), "+1-2") << "a new process knows it too";
+
+  cluster().slices_are_late(false);
+  Watcher watcher(pool());
+  EXPECT_TRUE(watcher.until([&] { return exposed() == "-1+2"; })) << exposed();
 }
 
 TEST_F(ClaimPoolTest, TheServiceFollowsTheExposedSandboxAndThenNobody) {
