@@ -83,6 +83,10 @@ class Install:
         for part in self.parts:
             part.end()
 
+    def tell_logs(self):
+        for part in self.parts:
+            print(f"--- {part.name}\n{part.log()[-3000:]}", file=sys.stderr)
+
     def api_is_ready(self):
         return get(f"{self.api_url}/readyz")[0] == 200
 
@@ -225,13 +229,16 @@ class InstallTest(unittest.TestCase):
         os.mkdir(folder)
         install = Install(folder, space, **options)
         cls.addClassCleanup(install.end)
-        install.start()
-        install.await_spares()
+        try:
+            install.start()
+            install.await_spares()
+        except AssertionError:
+            install.tell_logs()
+            raise
         return install
 
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0
         super().run(result)
         if result and len(result.failures) + len(result.errors) > before:
-            for part in self.install.parts:
-                print(f"--- {part.name}\n{part.log()[-3000:]}", file=sys.stderr)
+            self.install.tell_logs()
