@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -123,11 +124,17 @@ def deploy(app, files, *flags, **options):
         return vibed("deploy", folder, "--name", app, *flags, **options)
 
 
-def ask(app, timeout=10):
-    """Status and body through Caddy's Service, as a visitor asks; (0, why) when nobody answered."""
-    connection = http.client.HTTPConnection(FRONT, 80, timeout=timeout)
+def ask(app, timeout=10, authority=None):
+    """Status and body through Caddy's Service, as a visitor asks; (0, why) when nobody answered. With the file of an
+    authority by https."""
+    host = f"{label_of(app)}.{DOMAIN}"
+    connection = http.client.HTTPConnection(FRONT, 443 if authority else 80, timeout=timeout)
     try:
-        connection.request("GET", "/", headers={"Host": f"{label_of(app)}.{DOMAIN}", "Connection": "close"})
+        if authority:
+            connection.connect()
+            context = ssl.create_default_context(cafile=authority)
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
+        connection.request("GET", "/", headers={"Host": host, "Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:

@@ -1,13 +1,15 @@
-"""The chart on the real cluster: installed, upgraded, rolled back, uninstalled, installed again; and what its accounts may do."""
+"""The chart on the real cluster: installed, upgraded, rolled back, uninstalled, installed again; what its accounts may do."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
 import charted
+from bucket import ACCESS, NAME, SECRET, Bucket
 from charted import HELM, SYSTEM, VALUES, Visitor, ask, deploy, has_done, helm, may, secret, troubles, vibed
 from front import NODE_APP, need_programs
 from world import HERE, SPACE, apply, get, kubectl, objects, read_app, url_of, wait_for
@@ -17,7 +19,8 @@ CRD = "vibedapps.vibed.dev"
 
 # Permissions that a good day does not need, with what needs them.
 ON_A_BAD_DAY = {
-    ("vibed-controller", "vibed.dev", "vibedapps", "get"): "a record that somebody else writes at the same time is read again",
+    ("vibed-controller", "vibed.dev", "vibedapps", "get"):
+        "a record that somebody else writes at the same time is read again",
     ("vibed-controller", "extensions.agents.x-k8s.io", "sandboxclaims", "get"): "so is a spare",
     ("vibed-controller", "events.k8s.io", "events", "patch"): "what happens again is counted in the event that there is",
     ("vibed-install-crds", "apiextensions.k8s.io", "customresourcedefinitions", "create"):
@@ -56,8 +59,10 @@ class ChartOnACluster(unittest.TestCase):
         # What an installation of vibeD v0.6 has left.
         kubectl("create", "--field-manager=helm", "-f", os.path.join(HERE, "manifests", "vibedapps-v0.6.yaml"))
         kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
-        cls.old = {"apiVersion": "vibed.dev/v1alpha1", "kind": "VibedApp", "metadata": {"name": "old", "namespace": "default"},
-                   "spec": {"owner": "somebody@example.com", "source": {"tarballRef": "https://blobs.test/old.tar.gz?signed"},
+        cls.old = {"apiVersion": "vibed.dev/v1alpha1", "kind": "VibedApp",
+                   "metadata": {"name": "old", "namespace": "default"},
+                   "spec": {"owner": "somebody@example.com",
+                            "source": {"tarballRef": "https://blobs.test/old.tar.gz?signed"},
                             "runtime": {"lane": "general", "template": "node-24"}, "ttl": "30m"}}
         apply(cls.old)
 
@@ -91,7 +96,8 @@ class ChartOnACluster(unittest.TestCase):
         helm("install", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=VALUES)
         # The API server's own judgement of everything that is rendered; a warning of Pod Security is an error.
         rendered = helm("get", "manifest", "vibed").stdout
-        kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--warnings-as-errors", "-f", "-", text=rendered)
+        kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--warnings-as-errors", "-f", "-",
+                text=rendered)
         for kind in ("job", "serviceaccount", "configmap"):
             left = kubectl("-n", SYSTEM, "get", kind, "vibed-install-crds", "--ignore-not-found", "-o", "name")
             self.assertEqual(left, "", "the hook leaves nothing")
@@ -143,7 +149,8 @@ class ChartOnACluster(unittest.TestCase):
         self.assertEqual(may("vibed-caddy", SPACE), may("vibed-nobody", SPACE))
         # Of the hook nothing is left to ask: its role is laid out once more, and must not be found elsewhere.
         hooks = helm("get", "hooks", "vibed").stdout.split("\n---\n")
-        again = [each for each in hooks if any(f"kind: {kind}\n" in each for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding"))]
+        again = [each for each in hooks
+                 if any(f"kind: {kind}\n" in each for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding"))]
         self.assertEqual(len(again), 3)
         for each in again:
             kubectl("apply", "-f", "-", text=each)
@@ -155,13 +162,13 @@ class ChartOnACluster(unittest.TestCase):
         self.assertTrue(done)
         self.assertLessEqual(done, granted)
         self.assertEqual({each for each in granted - done if ("vibed-install-crds", *each) not in ON_A_BAD_DAY}, set())
-        print(f"permissions of a bad day that this run did not need: {sorted(each[:1] + each[2:] for each in excused)}", file=sys.stderr)
+        print(f"not needed today: {sorted(each[:1] + each[2:] for each in excused)}", file=sys.stderr)
 
     def test_5_an_upgrade_rolls_every_part_and_fails_no_visitor(self):
         token, key = secret("vibed-agent", "token"), secret("vibed-keys", "api-key")
         claim = objects("sandboxclaim", "vibed.dev/app=server")[0]["metadata"]["uid"]
-        newer = changed(podAnnotations={"a": "b"}, controller={**VALUES["controller"], "spares": 2, "podAnnotations": {"a": "b"}},
-                        caddy={**VALUES["caddy"], "podAnnotations": {"a": "b"}})
+        mark = {"podAnnotations": {"a": "b"}}
+        newer = changed(**mark, controller={**VALUES["controller"], "spares": 2, **mark}, caddy={**VALUES["caddy"], **mark})
         with Visitor("server") as visitor:
             helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=newer)
         print(f"upgrade: {len(visitor.answers)} requests, failed: {visitor.failures()[:3]}", file=sys.stderr)
@@ -176,13 +183,49 @@ class ChartOnACluster(unittest.TestCase):
         with Visitor("server") as visitor:
             helm("rollback", "vibed", "1", "--wait", "--timeout", "300s")
         self.assertEqual(visitor.failures(), [])
-        arguments = kubectl("-n", SYSTEM, "get", "deployment", "vibed-controller", "-o", "jsonpath={.spec.template.spec.containers[0].args}")
+        arguments = kubectl("-n", SYSTEM, "get", "deployment", "vibed-controller", "-o",
+                            "jsonpath={.spec.template.spec.containers[0].args}")
         self.assertIn("--spares=1", arguments)
         self.await_spares()
         vibed("rollback", "server")
         self.assertEqual(ask("server"), (200, "node one"))
 
-    def test_7_uninstalling_keeps_the_apps_and_installing_again_adopts_them(self):
+    def test_7_https_routes_for_each_app_and_sources_in_s3(self):
+        folder = tempfile.mkdtemp(prefix="vibed-s3-")
+        self.addClassCleanup(shutil.rmtree, folder)
+        bucket = Bucket(folder).open()
+        self.addClassCleanup(bucket.end)
+        key, certificate = (os.path.join(folder, name) for name in ("key.pem", "certificate.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", "/CN=apps", "-addext", f"subjectAltName=DNS:*.{charted.DOMAIN}",
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        kubectl("-n", SYSTEM, "create", "secret", "tls", "certificate", f"--cert={certificate}", f"--key={key}")
+        kubectl("-n", SYSTEM, "create", "secret", "generic", "bucket", f"--from-literal=access-key-id={ACCESS}",
+                f"--from-literal=secret-access-key={SECRET}")
+        place = {"bucket": NAME, "region": "us-east-1", "endpoint": bucket.url}
+        helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=changed(
+            replicaCount=2, s3={"existingSecret": "bucket"}, persistence={"enabled": False},
+            config={"storage": {"tarball": {"backend": "s3", "s3": place}}},
+            router={**VALUES["router"], "layout": "per-app"},
+            caddy={**VALUES["caddy"], "tls": {"existingSecret": "certificate"}},
+            controller={**VALUES["controller"], "urlScheme": "https"}))
+        self.await_spares()
+        self.assertEqual(ask("server", authority=certificate), (200, "node one"), "what was there")
+        url = deploy("safe", PAGE).strip().splitlines()[-1]
+        self.assertEqual(url, f"https://{charted.label_of('safe')}.{charted.DOMAIN}")
+        # The route of an app that is new is a reload of Caddy, which coalesces them.
+        wait_for("its route", lambda: ask("safe", authority=certificate) == (200, "<p>one</p>"), 10)
+        self.assertEqual(len(bucket.stored_sources("safe")), 1)
+        vibed("rm", "safe")
+        wait_for("no source is left", lambda: not bucket.stored_sources("safe"))
+        done, refused = has_done("vibed-caddy", SPACE)
+        self.assertEqual((refused, may("vibed-caddy", SPACE) - may("vibed-nobody", SPACE)), (set(), done))
+        self.assertEqual({verb for _, _, verb in done}, {"list", "watch"})
+        # And back, to the volume that was kept meanwhile.
+        helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=VALUES)
+        self.assertEqual(ask("server"), (200, "node one"))
+
+    def test_8_uninstalling_keeps_the_apps_and_installing_again_adopts_them(self):
         before = read_app("server")
         claim = objects("sandboxclaim", "vibed.dev/app=server")[0]["metadata"]["uid"]
         token = secret("vibed-agent", "token")
@@ -197,7 +240,8 @@ class ChartOnACluster(unittest.TestCase):
         wait_for("the app through Caddy", lambda: ask("server") == (200, "node one"))
         self.await_spares()
         now = read_app("server")
-        self.assertEqual((now["metadata"]["uid"], now["metadata"]["generation"]), (before["metadata"]["uid"], before["metadata"]["generation"]))
+        for key in ("uid", "generation"):
+            self.assertEqual(now["metadata"][key], before["metadata"][key])
         self.assertEqual(now["status"]["phase"], "Ready")
         self.assertEqual(objects("sandboxclaim", "vibed.dev/app=server")[0]["metadata"]["uid"], claim, "it was not started anew")
         vibed("rollback", "server")
