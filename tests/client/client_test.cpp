@@ -152,15 +152,13 @@ TEST_F(DeployTest, GivesUpFollowingAtTheDeadline) {
 }
 
 TEST_F(DeployTest, ReportsWhatHappensWhileTheServerHoldsTheAnswer) {
-  std::atomic<bool> seen_starting = false;
+  std::atomic<int> looks = 0;
   ScriptedServer server([&](const Seen& seen) {
-    if (!seen.head.starts_with("POST")) {
-      return answer(
-          200, seen_starting.exchange(true) ? R"({"phase":"Ready"})" : R"({"phase":"Starting"})");
-    }
+    if (!seen.head.starts_with("POST"))
+      return answer(200, looks++ > 0 ? R"({"phase":"Ready"})" : R"({"phase":"Starting"})");
     Script held = answer(200, R"({"app_id":"my-app"})");
     held.before = [&] {
-      while (!seen_starting) std::this_thread::yield();
+      while (looks < 2) std::this_thread::yield();  // who looks again has told what it saw first
     };
     return held;
   });
