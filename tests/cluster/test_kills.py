@@ -147,8 +147,8 @@ class Kills(InstallTest):
         return truth.longest(lambda sample: not sample[3], began)
 
     def next_text(self):
-        Kills.count += 1
-        return str(Kills.count)
+        type(self).count += 1
+        return str(self.count)
 
     def deploys_go_on(self, what):
         text = self.next_text()

@@ -1,0 +1,129 @@
+"""How many requests to the API server a deploy costs, and a burst of deploys beyond the pool.
+
+VIBED_BURST is the number of deploys of the burst (60: a kubelet takes 250 pods, and two cores start about two a second).
+"""
+
+import collections
+import concurrent.futures
+import os
+import re
+import statistics
+import sys
+import time
+import unittest
+
+from faults import Api, is_ready
+from front import KEY, OTHER_KEY, InstallTest, need_programs
+from world import get, wait_for
+
+BURST = int(os.environ.get("VIBED_BURST", "60"))
+POOL = 10
+DEPLOYS = 20
+GOAL = 12  # requests to the API server for each deploy
+LINE = re.compile(r'^vibed_cluster_requests_total\{(.*)\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Load(InstallTest):
+    sizes = {"static-nginx": POOL}
+    options = {"flags": ("--spares", "5", "--spares-most", str(POOL))}
+
+    def requests(self):
+        """All so far, by program and verb and resource. Leases and watches are no part of a deploy."""
+        pages = {"vibed": f"{self.install.api_url}/metrics",
+                 "router": f"http://127.0.0.1:{self.install.router_metrics}/metrics",
+                 **{each.name: f"http://127.0.0.1:{each.metrics}/metrics" for each in self.install.controllers}}
+        counts = collections.Counter()
+        for program, page in pages.items():
+            status, text = get(page)
+            self.assertEqual(status, 200, page)
+            for labels, value in LINE.findall(text):
+                about = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+                if about["resource"] != "leases" and about["verb"] not in ("watch", "list"):
+                    counts[f"{program} {about['verb']} {about['resource']}"] += int(float(value))
+        return counts
+
+    def at_rest(self):
+        """Requests so far, when no more come."""
+        seen = []
+
+        def same():
+            seen.append(self.requests())
+            time.sleep(1)
+            return len(seen) > 2 and seen[-1] == seen[-3]
+
+        wait_for("no more requests", same, 120)
+        return seen[-1]
+
+    def test_1_requests_to_the_api_server_for_each_deploy(self):
+        for kind in ("first deploy", "redeploy"):
+            before = self.at_rest()
+            took = []
+            for number in range(DEPLOYS):
+                self.install.await_spares()
+                began = time.monotonic()
+                self.install.deploy(f"page-{number}", {"index.html": kind})
+                took.append(time.monotonic() - began)
+                # kube-proxy may need longer for a Service that never had a pod than the front door tries again.
+                wait_for("it answers", lambda: self.install.ask(f"page-{number}") == (200, kind), 10)
+            spent = self.at_rest() - before
+            each = sum(spent.values()) / DEPLOYS
+            say(f"{kind}: {each:.1f} requests to the API server each (goal: at most {GOAL}), `vibed deploy` "
+                f"{statistics.median(took) * 1000:.0f} ms (median of {DEPLOYS})")
+            for what, count in spent.most_common():
+                say(f"  {count / DEPLOYS:5.2f}  {what}")
+            self.assertLessEqual(each, GOAL, kind)
+
+    def test_2_a_burst_beyond_the_pool(self):
+        before = self.at_rest()
+        api = Api()
+        owners = {KEY: [f"many-{number}" for number in range(BURST - BURST // 6)],
+                  OTHER_KEY: [f"few-{number}" for number in range(BURST // 6)]}
+        became = {}
+        began = time.monotonic()
+
+        def settled():
+            records = api.apps() or {}
+            for app in (app for apps in owners.values() for app in apps):
+                if app in became or app not in records:
+                    continue
+                phase = records[app].get("status", {}).get("phase")
+                if is_ready(records[app]) or phase == "Failed":
+                    became[app] = (phase, time.monotonic() - began)
+            return len(became) == BURST
+
+        with concurrent.futures.ThreadPoolExecutor(BURST) as clients:
+            sent = [clients.submit(self.install.deploy, app, {"index.html": app}, key=key, check=False)
+                    for key, apps in owners.items() for app in apps]
+            wait_for("every app is Ready or says why not", settled, 300)
+        say(f"burst: {BURST} `vibed deploy` at once, pool of {POOL}: "
+            f"{sum(each.result()[0] == 0 for each in sent)} printed a URL")
+        ready = sorted(when for phase, when in became.values() if phase == "Ready")
+        failed = sorted(app for app, (phase, _) in became.items() if phase == "Failed")
+        say(f"  {len(ready)} Ready after {ready[len(ready) // 2]:.1f} s (median), {ready[-1]:.1f} s (all); "
+            f"{len(failed)} Failed")
+        for key, apps in owners.items():
+            say(f"  {apps[0].split('-')[0]} ({len(apps)} apps of one owner): median "
+                f"{statistics.median(became[app][1] for app in apps):.1f} s")
+        records = api.apps()
+        for app in failed:
+            ready_now = next(c for c in records[app]["status"]["conditions"] if c["type"] == "Ready")
+            say(f"  {app}: {ready_now['reason']}: {ready_now['message'][:200]}")
+            self.assertTrue(ready_now["reason"] and ready_now["message"], app)
+        for app in became:
+            if app not in failed:
+                wait_for(f"{app} answers", lambda: self.install.ask(app) == (200, app), 10)
+        spent = self.at_rest() - before
+        each = sum(spent.values()) / BURST
+        say(f"  {each:.1f} requests to the API server for each deploy")
+        for what, count in spent.most_common(12):
+            say(f"  {count / BURST:5.2f}  {what}")
+        self.assertLessEqual(each, 2 * GOAL)
+
+
+if __name__ == "__main__":
+    need_programs()
+    unittest.main(verbosity=2)
