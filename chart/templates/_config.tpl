@@ -10,6 +10,7 @@ deployment:
 storage:
   tarball:
     backend: {{ $tarball.backend }}
+    delivery: {{ $tarball.delivery }}
     {{- if eq $tarball.backend "s3" }}
     s3:
       {{- range $key, $value := $tarball.s3 }}
