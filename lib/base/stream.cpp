@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/fd.hpp"
 
@@ -17,8 +16,7 @@ class MemorySource final : public ByteSource {
   explicit MemorySource(std::string_view bytes) : rest_(bytes) {}
 
   Result<std::size_t> read(std::span<char> buffer) override {
-    std::size_t count = std::min(buffer.size(), rest_.size());
-    std::memcpy(buffer.data(), rest_.data(), count);
+    std::size_t count = rest_.copy(buffer.data(), buffer.size());
     rest_.remove_prefix(count);
     return count;
   }

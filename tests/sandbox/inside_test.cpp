@@ -51,8 +51,10 @@ class InsideTest : public ::testing::Test {
   // Whatever was tried: both apps still run where they ran, and the pool has seen nothing.
   void TearDown() override {
     if (world_ == nullptr) return;
-    EXPECT_FALSE(ask("probe", "alive").is_null());
-    EXPECT_FALSE(ask("neighbour", "alive").is_null());
+    for (const char* app : {"probe", "neighbour"}) {
+      const std::string answer = answer_of(app, "alive");
+      EXPECT_FALSE(body_of(answer).is_null()) << app << " says " << answer;
+    }
     for (const Sandbox& was : {probe_, neighbour_}) {
       auto all = world_->pool->observe(was.app_uid);
       ASSERT_EQ(all.size(), 1U);
@@ -76,9 +78,12 @@ class InsideTest : public ::testing::Test {
     return sandbox;
   }
 
-  static json ask(const std::string& app, const std::string& what) {
-    std::string answer = talk(world_->data / ("run/apps/label-" + app + ".sock"),
-                              "GET /" + what + " HTTP/1.0\r\nHost: x\r\n\r\n");
+  static std::string answer_of(const std::string& app, const std::string& what) {
+    return talk(world_->data / ("run/apps/label-" + app + ".sock"),
+                "GET /" + what + " HTTP/1.0\r\nHost: x\r\n\r\n");
+  }
+
+  static json body_of(const std::string& answer) {
     std::size_t body = answer.find("\r\n\r\n");
     if (body == std::string::npos) return nullptr;
     json value = json::parse(answer.substr(body + 4), nullptr, false);
@@ -87,7 +92,7 @@ class InsideTest : public ::testing::Test {
 
   // The probe's answer; nothing may have escaped.
   static json probe(const std::string& what) {
-    json answer = ask("probe", what);
+    json answer = body_of(answer_of("probe", what));
     EXPECT_TRUE(answer.is_object()) << what;
     if (!answer.is_object()) return json::object();
     EXPECT_TRUE(answer["escaped"].empty()) << what << ": " << answer.dump();
@@ -134,7 +139,7 @@ TEST_F(InsideTest, AnEnvironmentOf256KiBArrivesWhole) {
   auto sandbox = watcher.until_phase(claimed->id, {SandboxPhase::listening, SandboxPhase::failed});
   ASSERT_EQ(sandbox.phase, SandboxPhase::listening) << sandbox.reason << sandbox.message;
   ASSERT_TRUE(world_->pool->expose("label-large", claimed->id));
-  json seen = ask("large", "environment")["seen"];
+  json seen = body_of(answer_of("large", "environment"))["seen"];
   for (const EnvVar& variable : env)
     EXPECT_EQ(seen[variable.name], variable.value) << variable.name;
   EXPECT_TRUE(world_->pool->release(claimed->id));
