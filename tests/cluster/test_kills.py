@@ -129,7 +129,7 @@ class Kills(InstallTest):
         while self.down:
             self.down.pop().start()
 
-    def await_well(self, what, truth, began):
+    def await_well(self, what, truth, began, most_untrue=MOST_UNTRUE):
         killed = time.monotonic() + SETTLED
         try:
             wait_for(f"{what}: all is well again", lambda: truth.is_well(killed), PATIENCE)
@@ -140,7 +140,7 @@ class Kills(InstallTest):
             f"{truth.longest(lambda sample: not sample[2], began):.1f} s, one said Ready without an answer for "
             f"{untrue:.1f} s")
         self.assertEqual(truth.lost(), [], f"{what}: apps were lost")
-        self.assertLess(untrue, MOST_UNTRUE, what)
+        self.assertLess(untrue, most_untrue, what)
 
     @staticmethod
     def silence(truth, began):
@@ -205,8 +205,11 @@ class Kills(InstallTest):
                 truth.texts.pop(app)
                 wait_for(f"{what} when {step_name}: it answers",
                          lambda: self.install.ask(app) == (200, f"node {text}"), PATIENCE)
-            self.await_well(f"{what} when {step_name}", truth, began)
-            if old and not {self.caddy, self.containerd} & set(kills):
+            # kube-proxy and the controller of EndpointSlices come back to an API server after up to a minute. Until then
+            # the node sends visitors to the older pod, whatever was written: that is printed, not judged.
+            cluster_is_deaf = {self.kube_apiserver, self.etcd} & set(kills)
+            self.await_well(f"{what} when {step_name}", truth, began, PATIENCE if cluster_is_deaf else MOST_UNTRUE)
+            if old and not cluster_is_deaf:
                 self.assertEqual(self.silence(truth, began), 0, f"{what} when {step_name}: a request was not answered")
         if outcome[0][0] != 0:
             say(f"  the deploy said: {' '.join(outcome[0][1].split())[:200]}")
