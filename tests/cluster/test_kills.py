@@ -16,7 +16,7 @@ from world import kubectl, objects, wait_for
 SPARE_LIFETIME = 10  # seconds
 SETTLED = 4  # seconds after which everybody has noticed: kubelet looks at its containers once a second
 PATIENCE = 90  # seconds for everything to be well again
-# A pod that ended is known of when kubelet, agent-sandbox and controller have told each other. Seen: at most 2.9 s.
+# A pod that ended is known of when kubelet, agent-sandbox and controller have told each other. Seen: at most 3.3 s.
 MOST_UNTRUE = 10
 
 
