@@ -23,7 +23,9 @@ struct RouterOptions {
   std::string layout = "wildcard";  // or "per-app", which reads records
   // Caddy's app `tls` as JSON, with a certificate for *.<domain>; empty: plain http.
   std::string tls = {};
-  std::chrono::milliseconds try_duration{1'000};  // for so long a dial that fails is repeated
+  // For so long a dial that fails is repeated. kube-proxy passes on at most one change of endpoints
+  // a second (its minSyncPeriod): until then it leads to the pod before, which refuses.
+  std::chrono::milliseconds try_duration{3'000};
 
   ClusterAccess cluster = {};             // of the per-app layout
   std::string metrics_address = ":8083";  // /metrics; empty or "0": not served

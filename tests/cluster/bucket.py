@@ -13,8 +13,8 @@ NAME = "sources"
 
 
 class Bucket(Part):
-    def __init__(self, folder):
-        self.url = f"http://{ADDRESS}:{free_port()}"
+    def __init__(self, folder, address=ADDRESS):
+        self.url = f"http://{address}:{free_port()}"
         self.data = os.path.join(folder, "objects")
         facts = os.path.join(folder, "facts")  # beside the objects: not every folder has extended attributes
         for each in (self.data, facts):
