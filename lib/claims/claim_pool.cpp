@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error_codes.hpp"
-#include "base/ids.hpp"
 #include "base/log.hpp"
 #include "claims/claim_sandbox_pool.hpp"
 #include "claims/names.hpp"
@@ -12,7 +11,6 @@
 namespace vibed::claims {
 namespace {
 
-using kube::Json;
 using SteadyClock = std::chrono::steady_clock;
 
 // An agent that says nothing for so long keeps nobody waiting who could be served.
@@ -33,12 +31,6 @@ class LeftLines final : public LogStream {
   std::vector<std::string> lines_;
   std::size_t at_ = 0;
 };
-
-// What a namespace's quota refuses is a machine that is full.
-Error error_of_create(Error error) {
-  if (error.reason == "cluster_quota_exceeded") return make_error("pool_exhausted", error.message);
-  return error;
-}
 
 }  // namespace
 
@@ -100,99 +92,6 @@ Result<std::string> ClaimSandboxPool::open_pool_of(const std::string& template_n
   std::string why = validation_.why_closed(template_name);
   if (!why.empty()) return make_error("template_unavailable", std::move(why));
   return pool;
-}
-
-Result<Sandbox> ClaimSandboxPool::claim(const SandboxRequest& request) {
-  Choice choice;
-  const std::pair key(request.app_uid, request.generation);
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopping_ || !claiming_.contains(key); });
-    if (stopping_) return Error{Errc::cancelled, "the pool is stopping"};
-    choice = choose(claims(), request, now(), options_.spares.take_margin);
-    if (choice.what == Choice::What::use) {
-      for (const std::string& name : choice.superfluous) drop(name);
-      Entry& entry = entries_.at(choice.claim);
-      entry.sandbox.exposed = exposed(entry);
-      return entry.sandbox;
-    }
-    claiming_.insert(key);
-    if (choice.what == Choice::What::take) entries_.at(choice.claim).taking = true;
-  }
-  auto claimed = claim_anew(choice, request);
-  std::lock_guard lock(mutex_);
-  claiming_.erase(key);
-  changed_.notify_all();
-  return claimed;
-}
-
-Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const SandboxRequest& request) {
-  std::string taken;
-  auto object = take(choice, request, taken);
-  std::lock_guard lock(mutex_);
-  for (const std::string& name : choice.candidates)
-    if (auto at = entries_.find(name); at != entries_.end()) at->second.taking = false;
-  if (auto at = entries_.find(choice.claim); at != entries_.end()) at->second.taking = false;
-  if (!object) return std::move(object).error();
-  demand_[request.template_name].note(now());
-  ++(taken.empty() ? misses_ : hits_)[request.template_name];
-  Entry* entry = put(*object);
-  if (entry == nullptr) return Error{Errc::unavailable, "the claim went as it was made"};
-  // Nobody can have injected what was a spare a moment ago.
-  entry->known = entry->known || !taken.empty();
-  settle(*entry);
-  schedule_tending(std::chrono::milliseconds(150));
-  crew_.add([this, request] {
-    if (auto made = make_service(request); !made)
-      log::warn("a Service was not made", {{"app", request.app}, {"error", made.error().message}});
-  });
-  return entry->sandbox;
-}
-
-// Makes a spare the app's. agent-sandbox writes to claims as well: a spare that has changed and is
-// still one is tried once more.
-Result<Json> ClaimSandboxPool::give(const Claim& spare, const SandboxRequest& request) {
-  const kube::ObjectKey key{options_.space, spare.name};
-  auto patched =
-      client_.patch(sandbox_claims(), key, kube::PatchType::merge, take_patch(spare, request));
-  if (patched || patched.error().code != Errc::conflict) return patched;
-  auto read = client_.get(sandbox_claims(), key);
-  if (!read) return read;
-  Claim now = read_claim(*read);
-  if (!now.spare || now.stage != Stage::ready) return patched;
-  return client_.patch(sandbox_claims(), key, kube::PatchType::merge, take_patch(now, request));
-}
-
-// Gives the app a spare, or a claim of its own when there is none left to take.
-Result<Json> ClaimSandboxPool::take(const Choice& choice, const SandboxRequest& request,
-                                    std::string& taken) {
-  auto pool = open_pool_of(request.template_name);
-  if (!pool) return std::move(pool).error();
-  std::vector<std::string> spares = choice.candidates;
-  if (choice.what == Choice::What::take) spares.insert(spares.begin(), choice.claim);
-  for (const std::string& name : spares) {
-    Claim spare;
-    {
-      std::lock_guard lock(mutex_);
-      auto at = entries_.find(name);
-      if (at == entries_.end() || (at->second.taking && name != choice.claim)) continue;
-      // The watch may have told meanwhile whose it has become.
-      if (!at->second.claim.spare || at->second.claim.stage != Stage::ready) continue;
-      at->second.taking = true;
-      spare = at->second.claim;
-    }
-    auto patched = give(spare, request);
-    if (patched) {
-      taken = name;
-      return patched;
-    }
-    if (patched.error().code != Errc::conflict && patched.error().code != Errc::not_found)
-      return std::move(patched).error();
-  }
-  std::string name = "app-" + request.label + "-" + random_hex(4);
-  auto created = client_.create(sandbox_claims(), app_claim(options_.space, name, *pool, request));
-  if (!created) return error_of_create(std::move(created).error());
-  return created;
 }
 
 Status ClaimSandboxPool::inject(const std::string& id, const Injection& injection) {
