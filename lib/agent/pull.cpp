@@ -1,12 +1,15 @@
 #include "agent/pull.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstdint>
 #include <cstring>
+
+#include "http/source_url.hpp"
 
 namespace vibed::agent {
 
@@ -38,7 +41,15 @@ Result<http::Downloaded> pull_source(const std::string& url, http::DownloadOptio
   if (!options.allowed) options.allowed = may_dial;
   auto downloaded = http::download(url, options);
   ::malloc_trim(0);
-  return downloaded;
+  if (downloaded || downloaded.error().reason != http::kOutOfReach) return downloaded;
+  Error error = std::move(downloaded).error();
+  auto parsed = http::parse_source_url(url);
+  error.message += fmt::format(
+      "; this sandbox cannot reach {}, where its source is: let sandboxes reach it "
+      "(networkPolicy.extraEgress of the chart) by a name that they can look up, or have sources "
+      "pushed (storage.tarball.delivery: push)",
+      parsed ? parsed->host_header() : "it");
+  return error;
 }
 
 }  // namespace vibed::agent

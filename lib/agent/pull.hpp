@@ -12,7 +12,8 @@ namespace vibed::agent {
 bool may_dial(const sockaddr& address);
 
 // http::download() that asks may_dial(), unless `options` has another rule. What TLS needed is
-// given back to the kernel before this returns.
+// given back to the kernel before this returns. The error of a place that this sandbox cannot reach
+// says what its operator can do.
 Result<http::Downloaded> pull_source(const std::string& url, http::DownloadOptions options);
 
 }  // namespace vibed::agent

@@ -15,6 +15,9 @@ struct sockaddr;
 
 namespace vibed::http {
 
+// The reason of an error of a connection that was never made.
+constexpr const char* kOutOfReach = "source_out_of_reach";
+
 constexpr std::chrono::milliseconds kLook{100};  // between two looks at DownloadOptions::stop
 
 struct DownloadOptions {

@@ -48,6 +48,12 @@ Error read_error(const ErrorFlag& error, const std::string& when) {
   return passing("read the answer: " + error.message());
 }
 
+// No name, no way or no connection: nobody was there to be asked.
+Error out_of_reach(Error error) {
+  if (error.code != Errc::cancelled) error.reason = kOutOfReach;
+  return error;
+}
+
 // One GET on a connection, plain or with TLS.
 class Exchange {
  public:
@@ -89,8 +95,8 @@ class Exchange {
 
   Status dial() {
     auto endpoints = waits_.look_up(url_);
-    if (!endpoints) return std::move(endpoints).error();
-    Error last = passing("no address for " + url_.host);
+    if (!endpoints) return out_of_reach(std::move(endpoints).error());
+    Error last = out_of_reach(passing("no address for " + url_.host));
     for (const auto& endpoint : *endpoints) {
       std::string address = endpoint.address().to_string();
       if (options_.allowed && !options_.allowed(*endpoint.data())) {
@@ -102,9 +108,11 @@ class Exchange {
       Status waited = wait(options_.connect_timeout, "connecting",
                            [&](auto ended) { socket_.async_connect(endpoint, std::move(ended)); });
       if (waited && !failed_) return success();
-      if (!waited && waited.error().code != Errc::unavailable) return waited;
-      last = !waited ? std::move(waited).error()
-                     : passing(fmt::format("connect to {}: {}", url_.host, failed_.message()));
+      if (!waited && waited.error().code != Errc::unavailable)
+        return out_of_reach(std::move(waited).error());
+      last = out_of_reach(
+          !waited ? std::move(waited).error()
+                  : passing(fmt::format("connect to {}: {}", url_.host, failed_.message())));
     }
     return last;
   }

@@ -33,6 +33,27 @@ TEST(Pull, DoesNotDialThisMachine) {
     ASSERT_FALSE(pulled);
     EXPECT_TRUE(pulled.error().message.ends_with(" is not allowed")) << pulled.error().message;
     EXPECT_EQ(pulled.error().message.find("5ecret"), std::string::npos);
+    EXPECT_EQ(pulled.error().message.find("extraEgress"), std::string::npos);
+  }
+}
+
+// What an operator sees of a sandbox that its network policy lets reach nothing.
+TEST(Pull, OfAPlaceOutOfReachSaysWhatToDo) {
+  const std::string nameless = std::string(64, 'a') + ".test";  // too long to be asked for
+  for (const auto& [url, place] :
+       {std::pair<std::string, std::string>{"http://127.0.0.1:1/k?s=5ecret", "127.0.0.1:1"},
+        std::pair<std::string, std::string>{"http://" + nameless + "/k?s=5ecret", nameless}}) {
+    http::DownloadOptions options;
+    options.attempts = 1;
+    options.allowed = [](const sockaddr&) { return true; };
+    auto pulled = pull_source(url, options);
+    ASSERT_FALSE(pulled);
+    const std::string& said = pulled.error().message;
+    EXPECT_TRUE(said.starts_with("fetch source: ")) << said;
+    EXPECT_NE(said.find("this sandbox cannot reach " + place + ", "), std::string::npos) << said;
+    EXPECT_NE(said.find("networkPolicy.extraEgress"), std::string::npos) << said;
+    EXPECT_NE(said.find("storage.tarball.delivery: push"), std::string::npos) << said;
+    EXPECT_EQ(said.find("5ecret"), std::string::npos) << said;
   }
 }
 
