@@ -1,6 +1,7 @@
 // vibed-router: keeps the Caddy beside it configured. All of it is in libvibed.
 #include <fmt/format.h>
 
+#include <charconv>
 #include <fstream>
 #include <iterator>
 
@@ -16,6 +17,14 @@ Result<std::string> text_of(const std::string& file) {
   std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
   if (!stream && text.empty()) return usage_error("cannot read " + file);
   return text;
+}
+
+Result<int> port_of(const std::string& text) {
+  int port = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, wrong] = std::from_chars(text.data(), end, port);
+  if (wrong != std::errc() || last != end) return usage_error("--https-port is no port: " + text);
+  return port;
 }
 
 // Where the waiting room is by default: at vibed's Service beside this pod.
@@ -38,6 +47,13 @@ Status run(const Invocation& invocation) {
   auto tls = text_of(invocation.text("tls"));
   if (!tls) return std::move(tls).error();
   options.tls = *std::move(tls);
+  auto storage = text_of(invocation.text("caddy-storage"));
+  if (!storage) return std::move(storage).error();
+  options.storage = *std::move(storage);
+  options.redirect = invocation.text("redirect");
+  auto port = port_of(invocation.text("https-port", "443"));
+  if (!port) return std::move(port).error();
+  options.https_port = *port;
   options.cluster = cluster_access(invocation);
   options.metrics_address = invocation.text("metrics-bind-address", options.metrics_address);
   options.probes_address = invocation.text("health-probe-bind-address", options.probes_address);
@@ -63,6 +79,10 @@ Command run_command() {
                {"--waiting-room", "HOST:PORT", "vibed's; vibed.$POD_NAMESPACE.svc:8090"},
                {"--layout", "LAYOUT", "wildcard or per-app, which reads records; wildcard"},
                {"--tls", "FILE", "Caddy's app tls as JSON, for https; plain http"},
+               {"--redirect", "ADDRESS", "where http is served too, to lead to https; nowhere"},
+               {"--https-port", "PORT", "of the URLs that it leads to; 443"},
+               {"--caddy-storage", "FILE",
+                "Caddy's storage module as JSON, for certificates; its own folder"},
                {"--metrics-bind-address", "ADDRESS", "/metrics; :8083, 0 for none"},
                {"--health-probe-bind-address", "ADDRESS", "/healthz, /readyz; :8084, 0 for none"}}),
           .run = run,

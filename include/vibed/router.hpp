@@ -23,6 +23,9 @@ struct RouterOptions {
   std::string layout = "wildcard";  // or "per-app", which reads records
   // Caddy's app `tls` as JSON, with a certificate for *.<domain>; empty: plain http.
   std::string tls = {};
+  std::string storage = {};   // Caddy's module for what it was issued, as JSON; empty: its folder
+  std::string redirect = {};  // with tls: where http is served, only to send visitors to https
+  int https_port = 443;       // of the URLs that they are sent to
   // For so long a dial that fails is repeated. kube-proxy passes on at most one change of endpoints
   // a second (its minSyncPeriod): until then it leads to the pod before, which refuses.
   std::chrono::milliseconds try_duration{3'000};

@@ -18,6 +18,14 @@ namespace {
 
 constexpr auto kSyncTimeout = std::chrono::seconds(60);
 
+// Words of Caddy that an operator gave; null for none.
+Result<nlohmann::json> caddys_words(const std::string& text, const char* what) {
+  if (text.empty()) return nlohmann::json();
+  auto words = nlohmann::json::parse(text, nullptr, false);
+  if (words.is_object()) return words;
+  return make_error("bad_config", std::string(what) + " is not a JSON object");
+}
+
 Result<route::FrontDoorPlan> plan_of(const RouterOptions& options) {
   const auto wrong = [](const std::string& what) { return make_error("bad_config", what); };
   route::FrontDoorPlan plan;
@@ -33,10 +41,15 @@ Result<route::FrontDoorPlan> plan_of(const RouterOptions& options) {
       "vibed-app-{label}." + options.pool_namespace + ".svc." + options.cluster_domain + ":80";
   plan.waiting_room = options.waiting_room;
   plan.try_duration = std::to_string(options.try_duration.count()) + "ms";
-  if (!options.tls.empty()) {
-    plan.tls = nlohmann::json::parse(options.tls, nullptr, false);
-    if (!plan.tls.is_object()) return wrong("tls is not a JSON object, as Caddy's app tls is");
-  }
+  auto tls = caddys_words(options.tls, "tls, Caddy's app of that name,");
+  if (!tls) return std::move(tls).error();
+  plan.tls = *std::move(tls);
+  auto storage = caddys_words(options.storage, "storage, Caddy's module for it,");
+  if (!storage) return std::move(storage).error();
+  plan.storage = *std::move(storage);
+  plan.redirect = options.redirect;
+  if (options.https_port < 1 || options.https_port > 65535) return wrong("https-port is no port");
+  plan.https_port = options.https_port;
   return plan;
 }
 
@@ -108,6 +121,8 @@ Status ClusterRouter::start_servers() {
 std::vector<api::Component> ClusterRouter::components() {
   route::EdgeCondition condition = edge_->condition();
   std::vector<api::Component> parts = {{"caddy", condition.serving, condition.message}};
+  if (!options_.tls.empty())
+    parts.push_back({"certificate", condition.certificate.empty(), condition.certificate});
   if (apps_)
     parts.push_back(watched("records", seconds_since(apps_->deaf_since()), options_.deaf_after));
   return parts;

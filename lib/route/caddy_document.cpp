@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "route/certificate.hpp"
+
 namespace vibed::route {
 namespace {
 
@@ -160,6 +162,23 @@ json server(const FrontDoorPlan& plan) {
   return server;
 }
 
+// Sends whoever comes by http to the same place by https. 308: a POST stays one.
+json redirect_server(const FrontDoorPlan& plan) {
+  const std::string port = plan.https_port == 443 ? "" : ":" + std::to_string(plan.https_port);
+  json move = {
+      {"handler", "static_response"},
+      {"status_code", 308},
+      {"headers",
+       {{"Location", list_of("https://{http.request.host}" + port + "{http.request.uri}")}}}};
+  return {{"listen", list_of(plan.redirect)},
+          {"automatic_https", {{"disable", true}}},
+          {"protocols", list_of("h1")},
+          {"read_header_timeout", "10s"},
+          {"idle_timeout", "30s"},
+          {"max_header_bytes", 64 * 1024},
+          {"routes", list_of({{"handle", list_of(move)}})}};
+}
+
 // What an operator must know: on one machine in a bounded file, elsewhere where Caddy is run to.
 json log_writer(const FrontDoorPlan& plan) {
   if (!plan.upstream.empty()) return {{"output", "stderr"}};
@@ -169,6 +188,18 @@ json log_writer(const FrontDoorPlan& plan) {
           {"roll_keep", 1}};
 }
 
+// Once more what went wrong with certificates, in a small file beside the socket: an edge reads it.
+json certificate_logger(const FrontDoorPlan& plan) {
+  return {{"level", "ERROR"},
+          {"include", list_of("tls")},
+          {"encoder", {{"format", "json"}}},
+          {"writer",
+           {{"output", "file"},
+            {"filename", certificate_log(plan.run)},
+            {"roll_size_mb", 1},
+            {"roll_keep", 1}}}};
+}
+
 }  // namespace
 
 json caddy_document(const FrontDoorPlan& plan) {
@@ -176,14 +207,21 @@ json caddy_document(const FrontDoorPlan& plan) {
   json log = {{"level", "INFO"},
               {"exclude", json::array({"http.log.error", "admin.api"})},
               {"writer", log_writer(plan)}};
-  json apps = {{"http", {{"grace_period", "2s"}, {"servers", {{"apps", server(plan)}}}}}};
-  if (!plan.tls.is_null()) apps["tls"] = plan.tls;
-  return {{"admin",
-           {{"listen", "unix/" + plan.run + "/caddy-admin.sock"},
-            {"origins", list_of("localhost")},
-            {"config", {{"persist", false}}}}},
-          {"logging", {{"logs", {{"default", log}}}}},
-          {"apps", apps}};
+  json document = {
+      {"admin",
+       {{"listen", "unix/" + plan.run + "/caddy-admin.sock"},
+        {"origins", list_of("localhost")},
+        {"config", {{"persist", false}}}}},
+      {"logging", {{"logs", {{"default", log}}}}},
+      {"apps", {{"http", {{"grace_period", "2s"}, {"servers", {{"apps", server(plan)}}}}}}}};
+  if (plan.tls.is_null()) return document;
+  document["apps"]["tls"] = plan.tls;
+  document["logging"]["logs"]["certificates"] = certificate_logger(plan);
+  if (!plan.storage.is_null()) document["storage"] = plan.storage;
+  if (!plan.redirect.empty()) {
+    document["apps"]["http"]["servers"]["redirect"] = redirect_server(plan);
+  }
+  return document;
 }
 
 bool is_app_host(const std::string& host, const std::string& domain) {

@@ -25,6 +25,9 @@ struct FrontDoorPlan {
   std::string waiting_room = {};  // "vibed.vibed-system.svc:8090"
   std::string try_duration = {};  // for so long a dial that fails is repeated: "1s"; empty: not
   nlohmann::json tls = {};        // Caddy's app `tls`, with which it listens for https; null: http
+  nlohmann::json storage = {};    // Caddy's module for what it was issued; null: its own folder
+  std::string redirect = {};      // with tls: where it listens for http and sends all to https
+  int https_port = 443;           // in the URLs of apps, which may not be that of `listen`
   std::string marker = {};        // the @id of a small part, by which the document is known
 };
 

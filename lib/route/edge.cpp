@@ -5,9 +5,11 @@
 #include <thread>
 
 #include "base/error_codes.hpp"
+#include "base/files.hpp"
 #include "base/ids.hpp"
 #include "base/log.hpp"
 #include "route/caddy_admin.hpp"
+#include "route/certificate.hpp"
 #include "route/memory_routes.hpp"
 #include "route/per_app_routes.hpp"
 
@@ -17,6 +19,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::milliseconds kAnswer{2'000};
+constexpr const char* kNotAsked = "Caddy has not been asked for it yet";
+constexpr std::size_t kLogBytes = 2 * 1024 * 1024;  // Caddy rolls it at one MiB
 
 Status check(const FrontDoorPlan& plan) {
   const auto wrong = [](const char* what) { return make_error("bad_config", what); };
@@ -27,6 +31,8 @@ Status check(const FrontDoorPlan& plan) {
   if (plan.upstream.find("{label}") == std::string::npos) {
     return wrong("the upstream of apps has no {label}");
   }
+  if (plan.tls.is_null() && !plan.redirect.empty())
+    return wrong("visitors are sent to https, which is not served");
   if (plan.waiting_room.empty()) return wrong("the address of the waiting room is not said");
   return check_layout(plan.layout, plan.version);
 }
@@ -44,6 +50,7 @@ class CaddyEdge final : public Edge {
       : plan_(options.plan), look_(options.look), admin_(plan_.run + "/caddy-admin.sock") {
     plan_.marker = marker_of(plan_);
     condition_.message = "Caddy has not been heard of yet";
+    if (!plan_.tls.is_null()) condition_.certificate = kNotAsked;
     if (plan_.layout == Layout::per_app) {
       per_app_ = std::make_unique<PerAppRoutes>(admin_, plan_.domain, plan_.routes,
                                                 PerAppRoutes::kInterval, plan_.try_duration);
@@ -65,6 +72,7 @@ class CaddyEdge final : public Edge {
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       look();
+      look_for_certificate();
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, stop, look_, [] { return false; });
     }
@@ -82,6 +90,7 @@ class CaddyEdge final : public Edge {
     {
       const std::lock_guard lock(mutex_);
       ++condition_.loads;
+      if (!plan_.tls.is_null()) condition_.certificate = kNotAsked;
     }
     note("");
     // What changed while it was loaded went to the configuration before.
@@ -89,6 +98,39 @@ class CaddyEdge final : public Edge {
       Status again = per_app_->resync(per_app_->routes());
       if (!again) note(again.error().message);
     }
+  }
+
+  // Until there is one: it stays, because Caddy renews it in time.
+  void look_for_certificate() {
+    const EdgeCondition now = condition();
+    if (!now.serving || now.certificate.empty()) return;
+    const CertificateQuestion question = certificate_question(plan_);
+    auto tls = std::make_shared<fetch::Tls>();
+    tls->server_name = question.name;
+    tls->insecure = true;  // whether there is one, whoever made it
+    auto answer = client_->send({.url = question.url,
+                                 .headers = {{"Connection", "close"}},
+                                 .timeout = kAnswer,
+                                 .connect_timeout = kAnswer,
+                                 .tls = tls});
+    note_certificate(answer ? "" : why_none(answer.error().message));
+  }
+
+  std::string why_none(const std::string& seen) const {
+    const auto log = read_file(certificate_log(plan_.run), kLogBytes);
+    const std::string trouble = log ? certificate_trouble(*log) : "";
+    return "Caddy has none for *." + plan_.domain + " yet: " + (trouble.empty() ? seen : trouble);
+  }
+
+  void note_certificate(const std::string& trouble) {
+    const std::lock_guard lock(mutex_);
+    if (trouble == condition_.certificate) return;
+    if (trouble.empty()) {
+      log::info("certificate there", {{"domain", "*." + plan_.domain}});
+    } else {
+      log::warn("no certificate", {{"error", trouble}});
+    }
+    condition_.certificate = trouble;
   }
 
   void note(const std::string& trouble) {
@@ -103,6 +145,7 @@ class CaddyEdge final : public Edge {
   FrontDoorPlan plan_;  // the thread's, once there is one
   const std::chrono::milliseconds look_;
   CaddyAdmin admin_;
+  const std::unique_ptr<fetch::Client> client_ = fetch::make_client();
   MemoryRoutes anything_goes_;
   std::unique_ptr<PerAppRoutes> per_app_;
   mutable std::mutex mutex_;

@@ -22,6 +22,8 @@ struct EdgeCondition {
   bool serving = false;
   int loads = 0;        // of the whole configuration since start()
   std::string message;  // why not serving
+  // Why Caddy has no certificate for the domain; empty where it has one, and where it serves http.
+  std::string certificate;
 };
 
 // All methods may be called from any thread at once. Caddy goes on serving when it is destroyed.

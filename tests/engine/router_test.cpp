@@ -78,7 +78,10 @@ TEST_F(RouterTest, RefusesWhatCannotWork) {
   for (auto spoil :
        {+[](RouterOptions& o) { o.layout = "other"; }, +[](RouterOptions& o) { o.tls = "[]"; },
         +[](RouterOptions& o) { o.waiting_room.clear(); },
-        +[](RouterOptions& o) { o.run = "relative"; }}) {
+        +[](RouterOptions& o) { o.run = "relative"; },
+        +[](RouterOptions& o) { o.storage = "/data"; },
+        +[](RouterOptions& o) { o.redirect = "127.0.0.1:1"; },
+        +[](RouterOptions& o) { o.https_port = 0; }}) {
     RouterOptions bad = options();
     spoil(bad);
     auto router = Router::open(bad);

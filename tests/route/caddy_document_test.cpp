@@ -57,6 +57,37 @@ TEST(CaddyDocument, OfAClustersEdge) {
   expect_golden("edge.json", caddy_document(edge));
 }
 
+TEST(CaddyDocument, OfAnEdgeThatLeadsToHttpsAndSharesItsCertificates) {
+  auto edge = plan(Layout::per_app, {2, 11, 9});
+  edge.listen = ":8443";
+  edge.domain = "apps.example.com";
+  edge.upstream = "vibed-app-{label}.vibed-apps.svc.cluster.local:80";
+  edge.waiting_room = "vibed.vibed-system.svc.cluster.local:8090";
+  edge.tls = json::parse(R"({"certificates":{"automate":["*.apps.example.com"]}})");
+  edge.storage = json::parse(R"({"module":"file_system","root":"/data/shared"})");
+  edge.redirect = ":8080";
+  edge.https_port = 8443;
+  expect_golden("edge-https.json", caddy_document(edge));
+}
+
+TEST(CaddyDocument, OfPlainHttpHasNothingOfHttps) {
+  auto plain = plan(Layout::wildcard, {2, 11, 9});
+  const json before = caddy_document(plain);
+  plain.redirect = ":8080";
+  plain.storage = json::object();
+  EXPECT_EQ(caddy_document(plain), before);
+}
+
+TEST(CaddyDocument, LeavesThePortOfHttpsOutOfItsUrls) {
+  auto edge = plan(Layout::wildcard, {2, 11, 9});
+  edge.tls = json::object();
+  edge.redirect = ":8080";
+  const json document = caddy_document(edge);
+  const json& servers = document["apps"]["http"]["servers"];
+  EXPECT_NE(servers["redirect"].dump().find("https://{http.request.host}{http.request.uri}"),
+            std::string::npos);
+}
+
 TEST(CaddyDocument, CountsTheLabelsOfTheDomainFromTheRight) {
   auto three = plan(Layout::wildcard, {2, 11, 9});
   three.domain = "apps.example.com";

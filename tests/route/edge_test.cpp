@@ -11,6 +11,7 @@
 
 #include "base/files.hpp"
 #include "fetch/scripted_server.hpp"
+#include "fetch/tls_server.hpp"
 #include "process/spawn.hpp"
 #include "route/caddies.hpp"
 #include "route/listen_address.hpp"
@@ -182,12 +183,56 @@ TEST_F(EdgeTest, OfThePerAppLayoutGivesItsRoutesBackAfterARestart) {
   EXPECT_TRUE(until(serves));
 }
 
+TEST_F(EdgeTest, ServesHttpsAndLeadsThereFromHttp) {
+  const testing::Authority authority;
+  const testing::KeyPair pair = authority.issue("*.apps.test");
+  ASSERT_TRUE(write_file(data_ / "tls.crt", pair.certificate, Durability::unsynced));
+  ASSERT_TRUE(write_file(data_ / "tls.key", pair.key, Durability::unsynced, 0600));
+  ScriptedServer app([](const Seen&) { return Script{ok_answer("app")}; });
+  FrontDoorPlan https = plan(app, app);
+  https.redirect = to_string(*claim_port(*parse_listen("127.0.0.1:0")));
+  https.tls["certificates"]["load_files"] =
+      nlohmann::json::array({{{"certificate", data_ / "tls.crt"}, {"key", data_ / "tls.key"}}});
+  https.storage = {{"module", "file_system"}, {"root", data_ / "storage"}};
+  auto edge = start(https);
+  ASSERT_TRUE(until([&] {
+    const EdgeCondition now = edge->condition();
+    return now.serving && now.certificate.empty();
+  })) << edge->condition().message
+      << edge->condition().certificate;
+  auto tls = std::make_shared<fetch::Tls>();
+  tls->authorities = authority.certificate();
+  tls->server_name = "localhost.apps.test";
+  auto answer = fetch::make_client()->send({.url = "https://" + address_ + "/", .tls = tls});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 421);
+  auto led = ask(https.redirect, "x.apps.test", {.method = "POST", .url = "/a%2f/b?c=d&e"});
+  ASSERT_TRUE(led) << led.error().message;
+  EXPECT_EQ(led->status, 308);
+  EXPECT_EQ(led->header("Location"), "https://x.apps.test/a%2f/b?c=d&e");
+}
+
+TEST_F(EdgeTest, SaysWhyThereIsNoCertificateYet) {
+  ScriptedServer app([](const Seen&) { return Script{ok_answer("app")}; });
+  FrontDoorPlan https = plan(app, app);
+  https.tls = nlohmann::json::parse(R"({"certificates": {"automate": ["*.apps.test"]},
+    "automation": {"policies": [{"subjects": ["*.apps.test"],
+      "issuers": [{"module": "acme", "ca": "https://127.0.0.1:1/dir"}]}]}})");
+  auto edge = start(https);
+  ASSERT_TRUE(until([&] { return edge->condition().serving; })) << edge->condition().message;
+  EXPECT_TRUE(until([&] {
+    return edge->condition().certificate.find("connection refused") != std::string::npos;
+  })) << edge->condition().certificate;
+  EXPECT_NE(edge->condition().certificate.find("*.apps.test"), std::string::npos);
+}
+
 TEST_F(EdgeTest, RefusesAPlanThatCannotWork) {
   ScriptedServer app([](const Seen&) { return Script{}; });
   for (auto spoil :
        {+[](FrontDoorPlan& p) { p.upstream = "app:80"; },
         +[](FrontDoorPlan& p) { p.waiting_room.clear(); }, +[](FrontDoorPlan& p) { p.run = "run"; },
-        +[](FrontDoorPlan& p) { p.domain.clear(); }}) {
+        +[](FrontDoorPlan& p) { p.domain.clear(); },
+        +[](FrontDoorPlan& p) { p.redirect = "127.0.0.1:1"; }}) {
     FrontDoorPlan bad = plan(app, app);
     spoil(bad);
     auto edge = Edge::start({.plan = bad});
