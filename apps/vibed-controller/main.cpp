@@ -40,13 +40,15 @@ Status fill_numbers(const Invocation& invocation, ControllerOptions& options) {
   for (const Number& each :
        {Number{"app-url-port", &options.url_port}, Number{"spares", &options.spares_least},
         Number{"spares-most", &options.spares_most}, Number{"spare-lifetime", &lifetime},
-        Number{"workers", &options.workers}, Number{"leader-elect-lease-duration", &duration},
+        Number{"booting-most", &options.booting_most}, Number{"workers", &options.workers},
+        Number{"leader-elect-lease-duration", &duration},
         Number{"leader-elect-renew-deadline", &deadline},
         Number{"leader-elect-retry-period", &period}}) {
     auto value = number_of(invocation, each.name, *each.value);
     if (!value) return std::move(value).error();
     *each.value = *value;
   }
+  if (options.booting_most == 0) return usage_error("--booting-most is at least 1");
   if (options.workers == 0) return usage_error("--workers is at least 1");
   if (lifetime < 5) return usage_error("--spare-lifetime is at least 5");
   options.spare_lifetime = std::chrono::seconds(lifetime);
@@ -118,6 +120,8 @@ Command run_command() {
            {"--spares", "N", "bound claims kept of each template; 1"},
            {"--spares-most", "N", "the same when many are deployed; 10"},
            {"--spare-lifetime", "SECONDS", "after which one ends that nobody looks after; 600"},
+           {"--booting-most", "N",
+            "apps of a template that wait for a pod at once; owners take turns; 32"},
            {"--workers", "N", "apps moved at once; 8"}}),
       .run = run,
       .takes_config = true,

@@ -37,6 +37,7 @@ struct ControllerOptions {
   int workers = 8;                           // apps moved at once
   int spares_least = 1;                      // claims of each template kept bound ahead of any app
   int spares_most = 10;                      // the same when there is demand
+  int booting_most = 32;                     // claims of a template that may wait for a pod at once
   std::chrono::seconds spare_lifetime{600};  // after which a spare ends that nobody looks after
 
   std::string metrics_address = ":8081";  // /metrics; empty or "0": not served

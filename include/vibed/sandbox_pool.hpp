@@ -51,6 +51,7 @@ struct SandboxRequest {
   std::string label;
   std::int64_t generation = 0;
   std::string template_name;
+  std::string owner = {};  // of the app; where apps have to wait, owners take turns
 };
 
 // What goes into a sandbox.
@@ -90,6 +91,7 @@ struct TemplateStatus {
   int size = 0;                 // sandboxes wanted warm
   int ready = 0;                // of these, booted and unclaimed
   int claimed = 0;
+  int waiting = 0;          // apps in line for one, beyond those whose claim boots
   std::int64_t hits = 0;    // claims since the pool was opened that a warm sandbox answered at once
   std::int64_t misses = 0;  // and those that had to wait for a boot
   bool available = false;

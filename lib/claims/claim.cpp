@@ -94,6 +94,11 @@ Claim read_claim(const Json& object) {
   return claim;
 }
 
+bool may_take(const Claim& claim, Time now, std::chrono::seconds margin) {
+  const bool lasts = claim.shutdown == Time{} || claim.shutdown > now + margin;
+  return claim.spare && claim.stage == Stage::ready && lasts;
+}
+
 Choice choose(const std::vector<Claim>& claims, const SandboxRequest& request, Time now,
               std::chrono::seconds margin) {
   std::vector<const Claim*> mine;
@@ -102,9 +107,7 @@ Choice choose(const std::vector<Claim>& claims, const SandboxRequest& request, T
     if (claim.stage == Stage::over) continue;
     if (claim.app_uid == request.app_uid && claim.generation == request.generation)
       mine.push_back(&claim);
-    bool lasts = claim.shutdown == Time{} || claim.shutdown > now + margin;
-    if (claim.spare && claim.stage == Stage::ready && lasts &&
-        claim.template_name == request.template_name)
+    if (may_take(claim, now, margin) && claim.template_name == request.template_name)
       spares.push_back(&claim);
   }
   auto by_age = [](const Claim* a, const Claim* b) { return older(*a, *b); };

@@ -45,6 +45,9 @@ struct Claim {
 // Labels that are none, or conditions that are missing, leave their fields empty.
 Claim read_claim(const kube::Json& object);
 
+// Whether an app may have it: a spare that is ready and will not end within `margin` of `now`.
+bool may_take(const Claim& claim, Time now, std::chrono::seconds margin);
+
 // Which claim a generation of an app gets.
 struct Choice {
   enum class What { use, take, create };
@@ -55,7 +58,7 @@ struct Choice {
 };
 
 // Of two claims of one generation the older wins, everywhere alike. Of the spares of a template the
-// oldest that is ready and will not end within `margin` of `now`.
+// oldest that it may take.
 Choice choose(const std::vector<Claim>& claims, const SandboxRequest& request, Time now,
               std::chrono::seconds margin);
 

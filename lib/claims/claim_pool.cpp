@@ -115,6 +115,7 @@ Status ClaimSandboxPool::inject(const std::string& id, const Injection& injectio
 
 Status ClaimSandboxPool::release(const std::string& id) {
   std::lock_guard lock(mutex_);
+  if (line_.remove(id)) return success();
   Entry* entry = find(id);
   if (entry == nullptr) return success();
   Claim claim = entry->claim;
@@ -153,12 +154,13 @@ Status ClaimSandboxPool::release(const std::string& id) {
   return success();
 }
 
-template <class Predicate>
-std::vector<Sandbox> ClaimSandboxPool::select(Predicate wanted) {
+// Of one app, or of all when there is no uid.
+std::vector<Sandbox> ClaimSandboxPool::select(std::string_view app_uid) {
   std::lock_guard lock(mutex_);
-  std::vector<Sandbox> result;
+  std::vector<Sandbox> result = line_.view(app_uid);
   for (const auto& [name, entry] : entries_) {
-    if (!entry.claim.assigned() || !wanted(entry.sandbox)) continue;
+    if (!entry.claim.assigned()) continue;
+    if (!app_uid.empty() && entry.sandbox.app_uid != app_uid) continue;
     result.push_back(entry.sandbox);
     result.back().exposed = exposed(entry);
   }
@@ -168,12 +170,10 @@ std::vector<Sandbox> ClaimSandboxPool::select(Predicate wanted) {
 }
 
 std::vector<Sandbox> ClaimSandboxPool::observe(const std::string& app_uid) {
-  return select([&](const Sandbox& sandbox) { return sandbox.app_uid == app_uid; });
+  return select(app_uid);
 }
 
-std::vector<Sandbox> ClaimSandboxPool::observe_all() {
-  return select([](const Sandbox&) { return true; });
-}
+std::vector<Sandbox> ClaimSandboxPool::observe_all() { return select({}); }
 
 Result<std::unique_ptr<LogStream>> ClaimSandboxPool::logs(const std::string& id,
                                                           const LogRequest& request) {
@@ -198,6 +198,7 @@ std::vector<TemplateStatus> ClaimSandboxPool::templates() {
       if (entry.claim.assigned()) ++status.claimed;
       if (entry.claim.spare && entry.claim.stage == Stage::ready) ++status.ready;
     }
+    status.waiting = line_.count(status.name);
     status.hits = hits_[status.name];
     status.misses = misses_[status.name];
   }

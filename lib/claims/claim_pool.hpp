@@ -23,8 +23,11 @@ struct ClaimPoolOptions {
   std::chrono::milliseconds drain_time{30'000};  // for open connections of a released sandbox
   std::chrono::milliseconds expose_timeout{10'000};
   std::chrono::seconds bind_timeout{120};  // after which a claim that is not ready has failed
-  int agent_port = 0;                      // 0: kAgentPort; others for tests
-  bool validate = true;                    // agents of spares are asked whether their image will do
+  // Claims of a template that may wait for a pod at once. Apps beyond stand in line, owners take
+  // turns (Line).
+  int booting_most = 32;
+  int agent_port = 0;    // 0: kAgentPort; others for tests
+  bool validate = true;  // agents of spares are asked whether their image will do
 };
 
 // A pool whose work can be stopped while its sandboxes run on.

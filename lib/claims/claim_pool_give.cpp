@@ -1,4 +1,6 @@
-// Which claim an app gets: its own, a spare, or a new one.
+// Which claim an app gets, and when: its own, a spare, or a new one.
+#include <algorithm>
+
 #include "base/error_codes.hpp"
 #include "base/ids.hpp"
 #include "base/log.hpp"
@@ -21,40 +23,107 @@ Error error_of_create(Error error) {
 }  // namespace
 
 Result<Sandbox> ClaimSandboxPool::claim(const SandboxRequest& request) {
-  Choice choice;
-  const std::pair key(request.app_uid, request.generation);
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopping_ || !claiming_.contains(key); });
-    if (stopping_) return Error{Errc::cancelled, "the pool is stopping"};
-    choice = choose(claims(), request, now(), options_.spares.take_margin);
-    if (choice.what == Choice::What::use) {
-      for (const std::string& name : choice.superfluous) drop(name);
-      Entry& entry = entries_.at(choice.claim);
-      entry.sandbox.exposed = exposed(entry);
-      return entry.sandbox;
-    }
-    claiming_.insert(key);
-    if (choice.what == Choice::What::take) entries_.at(choice.claim).taking = true;
-  }
-  auto claimed = claim_anew(choice, request);
-  std::lock_guard lock(mutex_);
-  claiming_.erase(key);
-  changed_.notify_all();
-  return claimed;
+  const Key key(request.app_uid, request.generation);
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stopping_ || !claiming_.contains(key); });
+  if (stopping_) return Error{Errc::cancelled, "the pool is stopping"};
+  Choice choice = choose(claims(), request, now(), options_.spares.take_margin);
+  if (choice.what == Choice::What::use) return use(choice);
+  if (auto refused = refused_.extract(key)) return std::move(refused.mapped());
+  const bool has_room = choice.what == Choice::What::take || room(request.template_name).boots > 0;
+  if (!has_room || !line_.empty(request.template_name)) return line_.add(request);
+  begin(choice, request);
+  lock.unlock();
+  return claim_anew(choice, request, false);
 }
 
-Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const SandboxRequest& request) {
+// What was in line and has got its turn.
+void ClaimSandboxPool::claim_in_turn(const SandboxRequest& request) {
+  Choice choice;
+  {
+    std::lock_guard lock(mutex_);
+    choice = choose(claims(), request, now(), options_.spares.take_margin);
+    if (choice.what == Choice::What::use) {
+      use(choice);
+      claiming_.erase({request.app_uid, request.generation});
+      changed_.notify_all();
+      notifier_.changed(request.app);
+      return;
+    }
+    begin(choice, request);
+  }
+  auto claimed = claim_anew(choice, request, true);
+  std::lock_guard lock(mutex_);
+  if (!claimed && !line_.empty())
+    refused_.insert_or_assign({request.app_uid, request.generation}, claimed.error());
+  notifier_.changed(request.app);
+}
+
+// With mutex_ held, like the next three.
+Sandbox ClaimSandboxPool::use(const Choice& choice) {
+  for (const std::string& name : choice.superfluous) drop(name);
+  Entry& entry = entries_.at(choice.claim);
+  entry.sandbox.exposed = exposed(entry);
+  return entry.sandbox;
+}
+
+void ClaimSandboxPool::begin(const Choice& choice, const SandboxRequest& request) {
+  claiming_.insert_or_assign({request.app_uid, request.generation}, request);
+  if (choice.what == Choice::What::take) entries_.at(choice.claim).taking = true;
+}
+
+ClaimSandboxPool::Room ClaimSandboxPool::room(const std::string& template_name) const {
+  Room room;
+  room.boots = options_.booting_most;
+  auto count = [&](const std::string& owner) {
+    --room.boots;
+    ++room.booting[owner];
+  };
+  for (const auto& [name, entry] : entries_) {
+    if (entry.claim.template_name != template_name || entry.taking) continue;
+    if (entry.claim.assigned() && entry.sandbox.phase == SandboxPhase::pending) count(entry.owner);
+    if (may_take(entry.claim, now(), options_.spares.take_margin)) ++room.spares;
+  }
+  for (const auto& [key, request] : claiming_)
+    if (request.template_name == template_name) count(request.owner);
+  return room;
+}
+
+// Gives a turn to as many as there is room for.
+void ClaimSandboxPool::call_in() {
+  if (line_.empty()) return refused_.clear();
+  for (const std::string& name : line_.templates()) {
+    Room room = this->room(name);
+    for (int left = room.spares + std::max(0, room.boots); left > 0; --left) {
+      auto request = line_.next(name, room.booting);
+      if (!request) break;
+      ++room.booting[request->owner];
+      claiming_.insert_or_assign({request->app_uid, request->generation}, *request);
+      crew_.add([this, request = *std::move(request)] { claim_in_turn(request); });
+    }
+  }
+}
+
+// Takes a spare or makes a claim, as chosen, and ends what begin() began.
+Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const SandboxRequest& request,
+                                             bool waited) {
   std::string taken;
   auto object = take(choice, request, taken);
   std::lock_guard lock(mutex_);
+  claiming_.erase({request.app_uid, request.generation});
+  changed_.notify_all();
   for (const std::string& name : choice.candidates)
     if (auto at = entries_.find(name); at != entries_.end()) at->second.taking = false;
   if (auto at = entries_.find(choice.claim); at != entries_.end()) at->second.taking = false;
-  if (!object) return std::move(object).error();
+  if (!object) {
+    call_in();
+    return std::move(object).error();
+  }
   demand_[request.template_name].note(now());
-  ++(taken.empty() ? misses_ : hits_)[request.template_name];
+  ++(taken.empty() || waited ? misses_ : hits_)[request.template_name];
   Entry* entry = put(*object);
+  if (entry != nullptr) entry->owner = request.owner;
+  call_in();
   if (entry == nullptr) return Error{Errc::unavailable, "the claim went as it was made"};
   // Nobody can have injected what was a spare a moment ago.
   entry->known = entry->known || !taken.empty();

@@ -119,6 +119,7 @@ Entry* ClaimSandboxPool::put(const Json& object) {
     notifier_.changed(entry.claim.app);
   else
     schedule_tending(std::chrono::milliseconds(150));
+  call_in();
   return &entry;
 }
 
@@ -210,6 +211,7 @@ void ClaimSandboxPool::on_event(const std::string& id, const sandbox::AgentEvent
     sandbox::apply_agent_event(sandbox, event);
   }
   notifier_.changed(sandbox.app);
+  call_in();
 }
 
 void ClaimSandboxPool::lose(Entry& entry, const std::string& why) {
@@ -219,6 +221,7 @@ void ClaimSandboxPool::lose(Entry& entry, const std::string& why) {
   entry.sandbox.phase = SandboxPhase::gone;
   entry.sandbox.message = why;
   notifier_.changed(entry.sandbox.app);
+  call_in();
 }
 
 void ClaimSandboxPool::forget(const std::string& name) {
@@ -226,6 +229,7 @@ void ClaimSandboxPool::forget(const std::string& name) {
   if (at == entries_.end()) return;
   if (at->second.watch) at->second.watch->close();
   entries_.erase(at);
+  call_in();
 }
 
 // Forgets a claim that nobody uses and deletes it.
@@ -252,6 +256,7 @@ void ClaimSandboxPool::check_binding(const std::string& id) {
   entry->sandbox.message = "no sandbox within " + std::to_string(options_.bind_timeout.count()) +
                            " s" + (why.empty() ? "" : ": " + why);
   notifier_.changed(entry->sandbox.app);
+  call_in();
 }
 
 void ClaimSandboxPool::on_service(const control::Change& change) {

@@ -16,6 +16,7 @@
 #include "claims/agent_watch.hpp"
 #include "claims/claim.hpp"
 #include "claims/claim_pool.hpp"
+#include "claims/line.hpp"
 #include "claims/manifests.hpp"
 #include "claims/validation.hpp"
 #include "control/informer.hpp"
@@ -33,6 +34,7 @@ struct Entry {
   bool injecting = false;  // begun, by this process
   bool injected = false;   // its agent has said so
   bool taking = false;     // a spare that is being given to an app
+  std::string owner;       // of the app, if this process has claimed it
   bool asked = false;      // a spare whose agent is, or was, asked what it is
   // Of the watch: the one last heard of, and the one when the injection was over.
   std::uint64_t connection = 0;
@@ -78,11 +80,20 @@ class ClaimSandboxPool final : public ClaimPool {
   bool exposed(const Entry& entry) const;
   bool selected(const Entry& entry) const;           // by the Service, whose endpoints may be older
   std::string agent_host(const Claim& claim) const;  // no lock needed
+  Sandbox use(const Choice& choice);
+  void begin(const Choice& choice, const SandboxRequest& request);
+  struct Room {
+    int spares = 0;  // that an app may take
+    int boots = 0;   // claims that may begin to boot
+    Booting booting;
+  };
+  Room room(const std::string& template_name) const;
+  void call_in();
 
   // Without it.
-  template <class Predicate>
-  std::vector<Sandbox> select(Predicate wanted);
-  Result<Sandbox> claim_anew(const Choice& choice, const SandboxRequest& request);
+  std::vector<Sandbox> select(std::string_view app_uid);
+  Result<Sandbox> claim_anew(const Choice& choice, const SandboxRequest& request, bool waited);
+  void claim_in_turn(const SandboxRequest& request);
   Result<std::string> pool_of(const std::string& template_name) const;
   Result<std::string> open_pool_of(const std::string& template_name) const;
   Result<kube::Json> give(const Claim& spare, const SandboxRequest& request);
@@ -120,9 +131,11 @@ class ClaimSandboxPool final : public ClaimPool {
   const ClaimPoolOptions options_;
   std::unique_ptr<fetch::Client> agents_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;  // slices, claims under way, stopping
-  std::set<std::pair<std::string, std::int64_t>>
-      claiming_;                                // app uid, generation; guarded by mutex_
+  std::condition_variable changed_;                  // slices, claims under way, stopping
+  using Key = std::pair<std::string, std::int64_t>;  // app uid, generation
+  std::map<Key, SandboxRequest> claiming_;           // claims being made; guarded by mutex_
+  Line line_;                                        // for what there is no room; the same
+  std::map<Key, Error> refused_;  // what came of some, to be told once; while there is a line
   std::map<std::string, Entry> entries_;        // by name; guarded by mutex_
   std::set<std::string> released_;              // asked to go, still in the cluster; the same
   std::map<std::string, kube::Json> services_;  // as written, by label; the same

@@ -211,6 +211,7 @@ Status ClusterController::reign(kube::Client& client, const std::stop_token& ove
   claims.pull_for = options_.pull_for;
   claims.spares.least = options_.spares_least;
   claims.spares.most = options_.spares_most;
+  claims.booting_most = options_.booting_most;
   claims.spares = claims::with_lifetime(claims.spares, options_.spare_lifetime);
   auto pool = claims::open_claim_pool(client, *sources_, std::move(claims));
   if (!pool) return std::move(pool).error();

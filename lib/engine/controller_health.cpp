@@ -36,6 +36,7 @@ void measure(AppStore& apps, SandboxPool& pool, observe::Metrics& metrics) {
     counts.push_back({status.name, "wanted", status.size});
     counts.push_back({status.name, "ready", status.ready});
     counts.push_back({status.name, "claimed", status.claimed});
+    counts.push_back({status.name, "waiting", status.waiting});
     metrics.set_claims(status.name, status.hits, status.misses);
     valid[status.name] = status.available;
   }

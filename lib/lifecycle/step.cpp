@@ -141,8 +141,8 @@ Action get_sandbox(const View& view) {
     Cause cause{"SandboxLost", "the sandbox ended; starting the app in a new one"};
     if (auto told = tell(view, progressing_status(view, Phase::starting, cause))) return *told;
   }
-  return Claim{
-      {app.name, app.uid, app_label(app.space, app.name), app.generation, app.spec.template_name}};
+  return Claim{{app.name, app.uid, app_label(app.space, app.name), app.generation,
+                app.spec.template_name, app.spec.owner}};
 }
 
 Action await_sandbox(const View& view) {

@@ -88,7 +88,7 @@ class Binder {
 // One process, which ends before the write that is one too many for it.
 class Life {
  public:
-  Life(testing::FakeApi& api, SourceStore& sources, int writes)
+  Life(testing::FakeApi& api, SourceStore& sources, int writes, int booting_most)
       : writes_left_(writes), client_(std::move(*kube::open_client(api.access()))) {
     mortal_ = control::make_fenced_client(
         *client_, {.leads = [this] { return may_write(); }, .lost = dead_.get_token()});
@@ -97,6 +97,7 @@ class Life {
     options.install_secret = "a secret of 32 bytes or even more";
     options.spares.least = 2;
     options.spares.most = kMostSpares;
+    options.booting_most = booting_most;
     options.agent_port = 1;  // nobody listens there: nothing is injected here
     options.validate = false;
     pool_ = std::move(*open_claim_pool(*mortal_, sources, options));
@@ -173,7 +174,8 @@ class World {
   // One process after another.
   void live() {
     while (chaos_) {
-      Life life(api_, *sources_, 1 + dice_.roll(60));
+      // Some let so few boot at once that others stand in line.
+      Life life(api_, *sources_, 1 + dice_.roll(60), dice_.one_in(2) ? 1 : kApps);
       ++lives_;
       (void)life.pool().wait_synced({}, Steady::now() + 300ms);
       while (chaos_ && !life.is_over()) act(life.pool());
@@ -258,7 +260,7 @@ class World {
   // The last process does what the lifecycle would: one sandbox for each app, the rest released.
   // Then nothing is left but these and a full buffer.
   void converge() {
-    Life last(api_, *sources_, 100'000);
+    Life last(api_, *sources_, 100'000, 2);
     ASSERT_TRUE(last.pool().wait_synced({}, Steady::now() + 30s));
     const auto end = Steady::now() + 30s;
     std::string why;

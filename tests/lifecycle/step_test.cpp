@@ -492,12 +492,15 @@ TEST(StepStatus, ResumingSaysSo) {
 }
 
 TEST(StepStatus, AClaimCarriesWhatThePoolNeeds) {
-  Action action = step(an_app(4), {}, {}, at(0), {});
+  App app = an_app(4);
+  app.spec.owner = "ada";
+  Action action = step(app, {}, {}, at(0), {});
   const SandboxRequest& request = std::get<Claim>(action).request;
   EXPECT_EQ(request.app, "web");
   EXPECT_EQ(request.app_uid, "uid-web");
   EXPECT_EQ(request.label, app_label("vibed-apps", "web"));
   EXPECT_EQ(request.generation, 4);
+  EXPECT_EQ(request.owner, "ada");
   EXPECT_EQ(request.template_name, "node-24");
 }
 
