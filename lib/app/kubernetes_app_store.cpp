@@ -113,6 +113,7 @@ class Store final : public KubernetesAppStore {
     control::InformerOptions options;
     options.resource = vibed_apps();
     options.space = options_.space;
+    options.keep = control::Keep::identity;
     options.on_changes = [this](const auto& changes, const auto& version) {
       tell(changes, version);
     };

@@ -46,12 +46,14 @@ void ClaimSandboxPool::start() {
   services.resource = kube::services();
   services.space = options_.space;
   services.labels = kUrlLabel;
+  services.keep = control::Keep::identity;
   services.on_change = [this](const control::Change& change) { on_service(change); };
   service_informer_ = control::Informer::start(client_, std::move(services));
 
   control::InformerOptions claims;
   claims.resource = sandbox_claims();
   claims.space = options_.space;
+  claims.keep = control::Keep::identity;
   claims.on_change = [this](const control::Change& change) { on_claim(change); };
   claim_informer_ = control::Informer::start(client_, std::move(claims));
   std::lock_guard lock(mutex_);

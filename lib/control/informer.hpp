@@ -26,6 +26,8 @@ struct InformerOptions {
   // The same for who keeps objects in the order of their versions: all that a list changes at once
   // (what an event changes, if anything), and the version that is known with it.
   std::function<void(const std::vector<Change>&, const std::string& version)> on_changes = {};
+  // What find(), all(), find_by() and Change::before have. Change::after is always whole.
+  Keep keep = Keep::whole;
   // Takes away of each object what nobody here reads. As it is: the list of field managers.
   std::function<void(Json&)> trim = {};
   std::function<double()> random = {};  // from 0 to 1; empty: random

@@ -15,9 +15,21 @@ bool is_before(const std::string& a, const std::string& b) {
   return first && second && *first < *second;
 }
 
+Object identity_of(const Json& object) {
+  Json metadata;
+  for (const char* field : {"name", "namespace", "uid", "resourceVersion", "labels"}) {
+    const Json& value = kube::find(object, {"metadata", field});
+    if (!value.is_null()) metadata[field] = value;
+  }
+  Json identity;
+  identity["metadata"] = std::move(metadata);
+  return std::make_shared<const Json>(std::move(identity));
+}
+
 }  // namespace
 
-Store::Store(std::map<std::string, IndexOf> indexes) : index_of_(std::move(indexes)) {}
+Store::Store(std::map<std::string, IndexOf> indexes, Keep keep)
+    : index_of_(std::move(indexes)), keep_(keep) {}
 
 void Store::index(const ObjectKey& key, const Json& object, bool add) {
   for (const auto& [name, values_of] : index_of_) {
@@ -36,7 +48,7 @@ void Store::index(const ObjectKey& key, const Json& object, bool add) {
 void Store::put(const ObjectKey& key, Object object) {
   Object& held = objects_[key];
   if (held != nullptr) index(key, *held, false);
-  held = std::move(object);
+  held = keep_ == Keep::whole ? std::move(object) : identity_of(*object);
   index(key, *held, true);
 }
 

@@ -25,16 +25,21 @@ using IndexOf = std::function<std::vector<std::string>(const Json&)>;
 struct Change {
   enum class Kind { added, updated, removed };
   Kind kind = Kind::added;
-  Object before;  // of updated and removed: what was known last
+  Object before;  // of updated and removed: what was kept of what was known last
   Object after;   // of added and updated
   // Of removed: it was gone when the store looked again, so what it was in the end is not known.
   bool final_state_unknown = false;
 };
 
+// How much is kept of an object: all of it, or its name, uid, version and labels, for who is told
+// of changes and keeps the rest in a form of his own.
+enum class Keep { whole, identity };
+
 // No lock: the informer has one.
 class Store {
  public:
-  explicit Store(std::map<std::string, IndexOf> indexes = {});
+  // Indexes are of what is kept.
+  explicit Store(std::map<std::string, IndexOf> indexes = {}, Keep keep = Keep::whole);
 
   // What an event changes; nothing if this state, or a newer one, is known already. `torn` instead
   // if it is older than events before it and of an object that is not known to be newer: then
@@ -65,6 +70,7 @@ class Store {
   void index(const ObjectKey& key, const Json& object, bool add);
 
   const std::map<std::string, IndexOf> index_of_;
+  const Keep keep_;
   std::map<ObjectKey, Object> objects_;
   std::map<std::string, Index> indexes_;
   std::string version_;

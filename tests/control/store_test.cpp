@@ -143,6 +143,27 @@ TEST(Store, IndexesFollowEveryChange) {
 
 // A stream that repeats and swaps events ends in the truth or says that it is torn; then a list
 // ends in the truth.
+TEST(Store, KeepsNoMoreThanTheIdentityOfWhatOthersKeep) {
+  Store store({}, Keep::identity);
+  Json listed = object("a", 1, "mine");
+  listed["metadata"]["labels"] = {{"colour", "red"}};
+  const auto told = store.replace({listed}, "1");
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(*told[0].after, listed);  // what changes is told in whole
+  Json kept = listed;
+  kept.erase("owner");
+  EXPECT_EQ(*store.find({"s", "a"}), kept);
+  auto updated = store.apply(event(EventType::modified, "a", 2, "yours"));
+  ASSERT_TRUE(updated.change);
+  EXPECT_EQ(*updated.change->before, kept);
+  EXPECT_EQ(*updated.change->after, object("a", 2, "yours"));
+  EXPECT_EQ(*store.find({"s", "a"}), object("a", 2));
+  EXPECT_FALSE(store.apply(event(EventType::modified, "a", 2, "yours")).change);
+  auto removed = store.apply(event(EventType::deleted, "a", 3, "yours"));
+  EXPECT_EQ(removed.change->kind, Kind::removed);
+  EXPECT_EQ(*removed.change->before, object("a", 2));
+}
+
 TEST(Store, NoDisorderOfEventsEndsInAnUntruth) {
   std::minstd_rand random(11);
   for (int run = 0; run < 2000; ++run) {
