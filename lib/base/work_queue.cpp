@@ -16,6 +16,11 @@ void WorkQueue::add(const std::string& key) {
   wake();
 }
 
+void WorkQueue::assign(const std::string& key, const std::string& flow) {
+  std::lock_guard lock(mutex_);
+  set_.assign(key, flow);
+}
+
 void WorkQueue::add_at(const std::string& key, WorkSet::Time when) {
   std::lock_guard lock(mutex_);
   set_.add_at(key, when);

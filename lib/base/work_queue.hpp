@@ -16,6 +16,7 @@ namespace vibed {
 class WorkQueue {
  public:
   void add(const std::string& key);
+  void assign(const std::string& key, const std::string& flow);
   void add_at(const std::string& key, WorkSet::Time when);
 
   // Adds `key` again after its backoff.

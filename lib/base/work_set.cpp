@@ -11,9 +11,25 @@ constexpr int kMaxDoublings = 17;  // 5 ms * 2^17 is the longest
 
 }  // namespace
 
+void WorkSet::assign(const std::string& key, const std::string& flow) {
+  if (flow.empty()) {
+    flows_.erase(key);
+  } else {
+    flows_.insert_or_assign(key, flow);
+  }
+}
+
 void WorkSet::mark(const std::string& key) {
   if (!dirty_.insert(key).second) return;
-  if (!processing_.contains(key)) ready_.push_back(key);
+  if (!processing_.contains(key)) line_up(key);
+}
+
+void WorkSet::line_up(const std::string& key) {
+  auto flow = flows_.find(key);
+  const std::string name = flow == flows_.end() ? "" : flow->second;
+  auto& keys = ready_[name];
+  if (keys.empty()) turns_.push_back(name);
+  keys.push_back(key);
 }
 
 void WorkSet::add(const std::string& key) {
@@ -51,9 +67,16 @@ std::optional<std::string> WorkSet::take(Time now) {
     later_.erase(key);
     mark(key);
   }
-  if (ready_.empty()) return std::nullopt;
-  std::string key = std::move(ready_.front());
-  ready_.pop_front();
+  if (turns_.empty()) return std::nullopt;
+  auto flow = ready_.find(turns_.front());
+  turns_.pop_front();
+  std::string key = std::move(flow->second.front());
+  flow->second.pop_front();
+  if (flow->second.empty()) {
+    ready_.erase(flow);
+  } else {
+    turns_.push_back(flow->first);
+  }
   dirty_.erase(key);
   processing_.insert(key);
   return key;
@@ -61,7 +84,7 @@ std::optional<std::string> WorkSet::take(Time now) {
 
 void WorkSet::finish(const std::string& key) {
   processing_.erase(key);
-  if (dirty_.contains(key)) ready_.push_back(key);
+  if (dirty_.contains(key)) line_up(key);
 }
 
 std::optional<WorkSet::Time> WorkSet::next_due() const {

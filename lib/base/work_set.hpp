@@ -11,6 +11,8 @@
 
 namespace vibed {
 
+// Keys of several flows (of several owners, say) take turns: one flow's many keys delay another's
+// few by one key each. Within a flow the order is that of adding.
 class WorkSet {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -19,6 +21,10 @@ class WorkSet {
   // Marks `key` as needing work now. A key that is waiting is not queued twice; a key being worked
   // on is queued again when it is finished, so no change is missed and no key has two workers.
   void add(const std::string& key);
+
+  // Puts `key` into a flow, from when it is next marked on; the empty one, where all keys are at
+  // first, forgets it. O(log n).
+  void assign(const std::string& key, const std::string& flow);
 
   // Marks `key` as needing work at `when`. The earliest of several times wins; add() overtakes all.
   void add_at(const std::string& key, Time when);
@@ -38,8 +44,11 @@ class WorkSet {
 
  private:
   void mark(const std::string& key);
+  void line_up(const std::string& key);
 
-  std::deque<std::string> ready_;
+  std::map<std::string, std::string> flows_;              // of keys that are in one
+  std::map<std::string, std::deque<std::string>> ready_;  // by flow; none is empty
+  std::deque<std::string> turns_;                         // the flows of ready_, the next one first
   std::set<std::string> dirty_;       // needs work: ready, or waiting for finish()
   std::set<std::string> processing_;  // taken and not finished
   std::map<std::string, Time> later_;

@@ -83,6 +83,8 @@ class Loop final : public Lifecycle {
         auto event = changes->next(stop, Steady::now() + kWatchWait);
         if (event) {
           from = event->app.resource_version;
+          // So that nobody's apps wait until all of somebody else's have been looked at.
+          queue_.assign(event->app.name, event->app.spec.owner);  // none when it is gone
           queue_.add(event->app.name);
         } else if (event.error().code == Errc::cancelled) {
           return;

@@ -67,6 +67,55 @@ TEST(WorkSet, ATimeThatComesWhileInWorkIsNotLost) {
   EXPECT_EQ(set.take(t0 + 1ms), "a");
 }
 
+TEST(WorkSet, FlowsTakeTurns) {
+  WorkSet set;
+  for (const char* key : {"a1", "a2", "a3", "a4"}) {
+    set.assign(key, "a");
+    set.add(key);
+  }
+  set.assign("b1", "b");
+  set.add("b1");
+  set.add("nobodys");
+  std::string order;
+  while (auto key = set.take(t0)) order += *key + " ";
+  EXPECT_EQ(order, "a1 b1 nobodys a2 a3 a4 ");
+}
+
+TEST(WorkSet, AKeyThatComesBackGoesBehindTheOthersOfItsFlow) {
+  WorkSet set;
+  for (const char* key : {"a1", "a2"}) {
+    set.assign(key, "a");
+    set.add(key);
+  }
+  EXPECT_EQ(set.take(t0), "a1");
+  set.add("a1");
+  set.finish("a1");
+  EXPECT_EQ(set.take(t0), "a2");
+  EXPECT_EQ(set.take(t0), "a1");
+  EXPECT_EQ(set.take(t0), std::nullopt);
+}
+
+TEST(WorkSet, AFlowThatIsChangedOrForgottenCountsFromTheNextMarkOn) {
+  WorkSet set;
+  set.assign("k", "a");
+  set.add("k");
+  set.assign("k", "b");
+  EXPECT_EQ(set.take(t0), "k") << "it stays where it stands";
+  set.add("k");
+  set.finish("k");
+  for (const char* key : {"b1", "c1"}) {
+    set.assign(key, std::string(1, key[0]));
+    set.add(key);
+  }
+  EXPECT_EQ(set.take(t0), "k");
+  EXPECT_EQ(set.take(t0), "c1") << "k has had the turn of b";
+  EXPECT_EQ(set.take(t0), "b1");
+  set.finish("k");
+  set.assign("k", "");
+  set.add("k");
+  EXPECT_EQ(set.take(t0), "k");
+}
+
 TEST(WorkSet, BackoffDoublesUpToElevenMinutesAndIsForgotten) {
   WorkSet set;
   EXPECT_EQ(set.backoff("a"), 5ms);
