@@ -41,11 +41,12 @@ test-chart: ## the Helm chart and the Dockerfiles: lint, golden renders, schemas
 	@for test in tests/chart/test_*.py; do VIBED_BUILD=build/release PYTHONDONTWRITEBYTECODE=1 python3 $$test || exit 1; done
 
 test-cluster: ## the tests on a real Kubernetes, which is built into the cache the first time (root; 10 to 20 minutes, then 5)
-	@scripts/setup cluster
+	@scripts/setup test cluster acme
 	@tests/cluster/build
 	@scripts/parts caddy
 	@scripts/parts s3
 	@scripts/parts chart
+	@scripts/parts acme
 	@scripts/test release cluster
 	@tests/cluster/run
 
@@ -85,11 +86,12 @@ tsan: ## unit tests under ThreadSanitizer
 	@scripts/setup
 	@scripts/test tsan unit
 
-parts: ## build what tests use and Debian lacks into the cache (Caddy 2.11, an S3 server, Helm, kubeconform)
+parts: ## build what tests use and Debian lacks into the cache (Caddy 2.11, an S3 server, Helm, kubeconform, Pebble)
 	@scripts/setup
 	@scripts/parts caddy
 	@scripts/parts s3
 	@scripts/parts chart
+	@scripts/parts acme
 
 clean: ## remove what was built; the cache of test servers stays
 	@rm -rf build

@@ -43,19 +43,33 @@ storage:
 {{/* Caddy's app `tls`; nothing for plain http. */}}
 {{- define "vibed.caddyTls" -}}
 {{- $tls := .Values.caddy.tls -}}
-{{- $wildcard := printf "*.%s" .Values.controller.domain -}}
+{{- $names := prepend $tls.dns01.names (printf "*.%s" .Values.controller.domain) | uniq -}}
 {{- if $tls.existingSecret -}}
 {{- $file := dict "certificate" "/etc/vibed/certificate/tls.crt" "key" "/etc/vibed/certificate/tls.key" -}}
 {{- dict "certificates" (dict "load_files" (list $file)) | toJson -}}
 {{- else if $tls.dns01.enabled -}}
-{{- $issuer := dict "module" "acme" "challenges" (dict "dns" (dict "provider" $tls.dns01.provider)) -}}
+{{- $issuer := dict "module" "acme" "challenges" (dict "dns" (dict "provider" (deepCopy $tls.dns01.provider))) -}}
 {{- with $tls.dns01.email }}{{ $_ := set $issuer "email" . }}{{ end -}}
 {{- with $tls.dns01.ca }}{{ $_ := set $issuer "ca" . }}{{ end -}}
-{{- $policy := dict "subjects" (list $wildcard) "issuers" (list $issuer) -}}
-{{- dict "certificates" (dict "automate" (list $wildcard)) "automation" (dict "policies" (list $policy)) | toJson -}}
+{{- with $tls.dns01.caSecret }}{{ $_ := set $issuer "trusted_roots_pem_files" (list "/etc/vibed/authority/ca.crt") }}{{ end -}}
+{{- $issuer = mergeOverwrite $issuer (deepCopy $tls.dns01.issuer) -}}
+{{- $policy := dict "subjects" $names "issuers" (list $issuer) -}}
+{{- dict "certificates" (dict "automate" $names) "automation" (dict "policies" (list $policy)) | toJson -}}
 {{- else if $tls.config -}}
 {{- toJson $tls.config -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Caddy's storage module; nothing for its folder, and where it keeps nothing. */}}
+{{- define "vibed.caddyStorage" -}}
+{{- if and (include "vibed.tls" .) .Values.caddy.storage.module -}}
+{{- toJson .Values.caddy.storage.module -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" or nothing: whether http is served beside https. */}}
+{{- define "vibed.redirect" -}}
+{{- if and (include "vibed.tls" .) .Values.caddy.tls.redirect -}}true{{- end -}}
 {{- end -}}
 
 {{/* What cannot work is refused here, where the words are better than those of a pod that does not start. */}}
@@ -80,6 +94,9 @@ storage:
 {{- end -}}
 {{- if and .Values.caddy.tls.existingSecret .Values.caddy.tls.dns01.enabled -}}
 {{- fail "caddy.tls: existingSecret or dns01, not both" -}}
+{{- end -}}
+{{- if and .Values.caddy.tls.dns01.enabled (not .Values.caddy.tls.dns01.provider) -}}
+{{- fail "caddy.tls.dns01.provider is missing: which module of your Caddy writes the records" -}}
 {{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) -}}
 {{- fail "metrics.serviceMonitor needs networkPolicy.metricsFrom: who may read metrics" -}}

@@ -55,6 +55,9 @@ REFUSED = [
     ({"persistence": {"accessModes": ["ReadOnlyMany"]}}, "accessModes"),
     ({"resources": {"limits": {"memory": "much"}}}, "memory"),
     ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "interval"),
+    ({"caddy": {"tls": {"dns01": {"names": ["shop"]}}}}, "names"),
+    ({"caddy": {"tls": {"dns01": {"provider": {"api_token": "x"}}}}}, "provider"),
+    ({"caddy": {"storage": {"module": {"root": "/data"}}}}, "module"),
 ]
 
 # Values that are each allowed and together cannot work.
@@ -66,6 +69,7 @@ IMPOSSIBLE = [
     ({"auth": {"enabled": False}}, "devInsecure"),
     ({"auth": {"keys": []}}, "auth.keys"),
     ({"caddy": {"tls": {"existingSecret": "a", "dns01": {"enabled": True}}}}, "not both"),
+    ({"caddy": {"tls": {"dns01": {"enabled": True}}}}, "provider"),
     ({"metrics": {"serviceMonitor": {"enabled": True}}}, "metricsFrom"),
     ({"controller": {"serviceAccount": {"create": False}}}, "name"),
     ({"controller": {"renewDeadline": 15}}, "leaseDuration"),
@@ -79,6 +83,7 @@ ALONE = [
     {"persistence": {"enabled": False}},
     {"persistence": {"existingClaim": "there"}},
     {"caddy": {"tls": {"existingSecret": "there"}}},
+    {"caddy": {"tls": {"existingSecret": "there", "redirect": False}}},
     {"caddy": {"tls": {"config": {"certificates": {"automate": ["*.vibed.example.com"]}}}}},
     {"warmPoolsEnabled": False},
     *({"warmPools": {name: {"enabled": False}}}
@@ -86,7 +91,7 @@ ALONE = [
     {"networkPolicy": {"sandboxEgress": "none"}},
     {"priority": {"create": False, "sandbox": {"name": "low"}}},
 ]
-WHOLE = ("resources", "provider")  # mappings that are one value
+WHOLE = ("resources", "provider", "issuer", "module")  # mappings that are one value
 
 
 def leaves(tree, path=()):

@@ -73,8 +73,13 @@ class Policies(unittest.TestCase):
             self.check(self.production, True, (pod, METADATA, 80), (pod, "169.254.170.23", 80), (pod, VISITOR, 443))
         self.check(self.default, False, (CADDY, "10.0.0.1", 6443), (CADDY, VISITOR, 443), (CADDY, METADATA, 80),
                    (CADDY, STRANGER, 80))
-        self.check(self.production, True, (CADDY, VISITOR, 443), (VISITOR, CADDY, 8443))
-        self.check(self.production, False, (VISITOR, CADDY, 8080), (CADDY, METADATA, 80))
+        # 53: of the name servers of the domain, which must have the record before the authority looks.
+        self.check(self.production, True, (CADDY, VISITOR, 443), (CADDY, VISITOR, 53, "UDP"), (CADDY, VISITOR, 53),
+                   (VISITOR, CADDY, 8443), (VISITOR, CADDY, 8080))
+        self.check(self.production, False, (CADDY, METADATA, 80), (CADDY, VISITOR, 80))
+        self.check(self.default, False, (VISITOR, CADDY, 8443))
+        self.check(policies({"caddy": {"tls": {"existingSecret": "there", "redirect": False}}}), False,
+                   (VISITOR, CADDY, 8080), (CADDY, VISITOR, 443))
         self.check(self.production, True, (SCRAPER, CONTROLLER, 8081), (SCRAPER, CADDY, 8083), (SCRAPER, API, 8080))
 
     def test_values_of_policies(self):
