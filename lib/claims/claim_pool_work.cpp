@@ -1,5 +1,7 @@
 // What the pool does off its callers' path: injections, Services, deletions, the spare buffer.
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "base/ids.hpp"
 #include "base/log.hpp"
@@ -24,6 +26,22 @@ Time now() { return std::chrono::system_clock::now(); }
 bool may_pass(const Error& error) {
   return error.code == Errc::unavailable || error.code == Errc::deadline_exceeded;
 }
+
+// Remembers why it could not be read on, which the request that sends it does not tell apart.
+class WatchedSource final : public ByteSource {
+ public:
+  explicit WatchedSource(ByteSource* bytes) : bytes_(bytes) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    auto count = bytes_->read(buffer);
+    if (!count) broken_ = count.error();
+    return count;
+  }
+  const std::optional<Error>& broken() const { return broken_; }
+
+ private:
+  ByteSource* bytes_;
+  std::optional<Error> broken_;
+};
 
 }  // namespace
 
@@ -50,8 +68,9 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
     entry->sandbox.injected_at = now();
     notifier_.changed(entry->sandbox.app);
   }
-  auto done = source->bytes ? sandbox::agent_inject(*agents_, agent, generation, injection,
-                                                    *source->bytes, stop_.get_token())
+  WatchedSource bytes(source->bytes.get());
+  auto done = source->bytes ? sandbox::agent_inject(*agents_, agent, generation, injection, bytes,
+                                                    stop_.get_token())
                             : sandbox::agent_inject_from(*agents_, agent, generation, injection,
                                                          source->url, stop_.get_token());
   if (!done && done.error().code == Errc::cancelled) return;  // another process goes on
@@ -65,6 +84,9 @@ void ClaimSandboxPool::bring_in(const std::string& id, const Injection& injectio
     }
     return;
   }
+  // It takes nothing in before it has all, so it can be given the source once more.
+  if (bytes.broken() && may_pass(*bytes.broken()))
+    return await_source(id, injection, generation, attempt, *bytes.broken());
   // An agent that is not there is a sandbox that is gone, not an app that is wrong.
   fetch::Request health;
   health.url = "http://" + agent.host + "/healthz";

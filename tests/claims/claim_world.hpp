@@ -23,6 +23,20 @@ using namespace std::chrono_literals;
 
 inline constexpr char kSecret[] = "a secret of 32 bytes or even more";
 
+// Its server goes away after some bytes.
+class BreakingSource final : public ByteSource {
+ public:
+  Result<std::size_t> read(std::span<char> buffer) override {
+    if (begun_) return Error{Errc::unavailable, "the connection broke"};
+    begun_ = true;
+    buffer[0] = 'x';
+    return 1;
+  }
+
+ private:
+  bool begun_ = false;
+};
+
 // Sources that nobody can read for a while.
 class AwayStore final : public SourceStore {
  public:
@@ -33,6 +47,7 @@ class AwayStore final : public SourceStore {
   Result<std::unique_ptr<ByteSource>> open(const std::string& key) override {
     if (away > 0 && away-- > 0) return Error{Errc::unavailable, "nobody answers"};
     ++opened;
+    if (breaks > 0 && breaks-- > 0) return std::unique_ptr<ByteSource>(new BreakingSource);
     return inner_->open(key);
   }
   Result<std::string> url(const std::string& key, std::chrono::seconds ttl) override {
@@ -43,7 +58,8 @@ class AwayStore final : public SourceStore {
   Status remove(const std::string& key) override { return inner_->remove(key); }
   Result<std::vector<StoredSource>> list() override { return inner_->list(); }
 
-  std::atomic<int> away = 0;  // how many calls of open() and url() fail
+  std::atomic<int> away = 0;    // how many calls of open() and url() fail
+  std::atomic<int> breaks = 0;  // how many more can be opened and not be read to their end
   std::atomic<int> opened = 0;
   std::atomic<std::chrono::seconds> signed_for = {};  // of the last url()
 

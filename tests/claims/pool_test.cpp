@@ -157,6 +157,18 @@ TEST_F(ClaimPoolTest, ASourceThatIsAwayIsWaitedForAndSaysSo) {
   EXPECT_EQ(at_last.reason + at_last.message, "");
 }
 
+TEST_F(ClaimPoolTest, ASourceThatBreaksOffMidwayIsSentAnew) {
+  make();
+  auto claimed = pool().claim(request());
+  ASSERT_TRUE(claimed);
+  ASSERT_EQ(reach(claimed->id, SandboxPhase::bound).phase, SandboxPhase::bound);
+  world_->sources.breaks = 1;
+  ASSERT_TRUE(pool().inject(claimed->id, {"listen", "", {}}));
+  const Sandbox listens = reach(claimed->id, SandboxPhase::listening);
+  EXPECT_EQ(listens.phase, SandboxPhase::listening) << listens.message;
+  EXPECT_EQ(world_->sources.opened, 2);
+}
+
 TEST_F(ClaimPoolTest, ASourceIsPulledFromAUrlOfItsOwn) {
   make({.pull_for = 90s});
   Sandbox sandbox = listening();
