@@ -99,12 +99,38 @@ TEST(S3SourceStore, AUrlIsSignedWithKeysThatOutliveIt) {
   with.now = [&] { return start + later.load(); };
   auto store = open(options, with);
   const std::string key = "app.v1.00112233445566778899aabbccddeeff";
+  s3.put_object(key + ".tar.gz", "hello");
   EXPECT_NE(store->url(key, 60s)->find("&X-Amz-Security-Token=T1&"), std::string::npos);
   later = 120s;
   EXPECT_NE(store->url(key, 60s)->find("&X-Amz-Security-Token=T1&"), std::string::npos);
   EXPECT_NE(store->url(key, 900s)->find("&X-Amz-Security-Token=T2&"), std::string::npos)
       << "eight minutes are not enough";
   EXPECT_EQ(given, 2);
+}
+
+TEST(S3SourceStore, NoUrlIsSignedForWhatWouldNotBeGiven) {
+  const std::string key = "app.v1.00112233445566778899aabbccddeeff";
+  std::string fault;
+  S3Double s3([&](const S3Asked& asked, int) {
+    if (asked.method != "GET" || fault.empty()) return S3Fault{};
+    return S3Fault{s3_failure(fault == "ExpiredToken" ? 400 : 403, fault)};
+  });
+  auto store = open(s3.options());
+  EXPECT_EQ(store->url(key, 60s).error().code, Errc::not_found);
+  s3.put_object(key + ".tar.gz", "hello");
+  EXPECT_TRUE(store->url(key, 60s));
+  for (const auto& [word, reason] : {std::pair{"ExpiredToken", "storage_credentials"},
+                                     std::pair{"InvalidAccessKeyId", "storage_credentials"},
+                                     std::pair{"AccessDenied", "storage_denied"},
+                                     std::pair{"RequestTimeTooSkewed", "storage_clock_skew"}}) {
+    fault = word;
+    auto url = store->url(key, 60s);
+    ASSERT_FALSE(url) << word;
+    EXPECT_EQ(url.error().reason, reason) << url.error().message;
+    EXPECT_EQ(url.error().message.find(key), std::string::npos) << "a key is a capability";
+  }
+  fault.clear();
+  EXPECT_TRUE(store->url(key, 60s)) << "they were renewed";
 }
 
 TEST(S3SourceStore, WhatRetryingDoesNotCureHasAReasonAndIsAskedOnce) {
