@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -44,6 +46,7 @@ def value_in(text, key):
 
 
 TEMPLATES = sorted(glob.glob(os.path.join(ROOT, "templates", "*", "Dockerfile")))
+CADDY = os.path.join(ROOT, "packaging", "caddy.Dockerfile")
 PROGRAMS = os.path.join(ROOT, "packaging", "Dockerfile")
 
 
@@ -78,7 +81,7 @@ class Images(unittest.TestCase):
                              [each.strip() for each in parked.strip("[]").split(",")] if parked else None, path)
 
     def test_bases_are_named_with_a_version(self):
-        for path in (*TEMPLATES, PROGRAMS):
+        for path in (*TEMPLATES, PROGRAMS, CADDY):
             known = set()
             for stage in stages(path):
                 base, _, name = stage[0][1].partition(" AS ")
@@ -86,8 +89,36 @@ class Images(unittest.TestCase):
                     self.assertRegex(base, r"^[a-z]+:[0-9][a-z0-9.-]*$", path)
                 known.add(name)
             for word, rest in instructions(path):
-                if word == "ARG":
+                if word == "ARG" and rest != "MODULES":
                     self.assertRegex(rest, r"^[A-Z]+=[a-z-]+:[0-9][a-z0-9.-]*$", path)
+
+    def test_caddy_is_of_the_version_that_the_chart_runs(self):
+        with open(os.path.join(ROOT, "chart", "values.yaml")) as file:
+            tag = re.search(r"repository: caddy\n    tag: (\S+)", file.read())[1]
+        build, last = stages(CADDY)
+        self.assertEqual(last[0][1], f"caddy:{tag}")
+        self.assertEqual(build[0][1], f"caddy:{tag.partition('-')[0]}-builder AS build")
+        words = dict(last)
+        self.assertEqual(words["USER"], "65532:65532")
+        self.assertNotIn("ENTRYPOINT", words, "the chart says what is run")
+
+    def test_caddy_is_built_with_every_module_that_is_named(self):
+        """The RUN line by a shell, with an xcaddy that says what it is asked for."""
+        line = next(rest for word, rest in stages(CADDY)[0] if word == "RUN")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in (("xcaddy", 'echo "$@"'), ("caddy", "echo $KNOWN")):
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(f"#!/bin/sh\n{text}\n")
+                os.chmod(file.name, 0o755)
+
+            def run(known):
+                return subprocess.run(["sh", "-c", line], capture_output=True, text=True, env={
+                    "PATH": f"{folder}:{os.environ['PATH']}", "MODULES": "one.test/a two.test/b@v1", "KNOWN": known})
+
+            self.assertEqual(run("dns.providers.a").stdout.splitlines()[0],
+                             "build --with one.test/a --with two.test/b@v1 --output /usr/bin/caddy")
+            self.assertEqual(run("dns.providers.a").returncode, 0)
+            self.assertNotEqual(run("caddy.storage.b").returncode, 0, "without a module for DNS it is of no use")
 
     def test_programs_are_copied_from_where_they_are_installed(self):
         targets = {}
