@@ -13,11 +13,11 @@ import time
 import unittest
 
 try:
-    import world
+    import acme_world as world
 except ImportError:
     print("skipped: there is no PyYAML; scripts/setup test installs it", file=sys.stderr)
     sys.exit(77)
-from world import CHALLENGE, DOMAIN, LABEL, Domain, FrontDoor, Records, Seen, wait_for
+from acme_world import CHALLENGE, DOMAIN, LABEL, Domain, FrontDoor, Records, Seen, wait_for
 
 HOST = f"{LABEL}.{DOMAIN}"
 PROVIDER = {"name": "nsupdate", "server": "127.0.0.1:53", "key_name": "vibed-acme", "key": "{env.ACME_TSIG_KEY}"}
@@ -45,6 +45,7 @@ class Certificates(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="vibed-acme-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
+        world.own_network(cls.folder)
         cls.domain = Domain(cls.folder)
         cls.addClassCleanup(cls.domain.end)
         cls.data = os.path.join(cls.folder, "data")

@@ -161,29 +161,25 @@ def serve(address, handler):
 
 
 class Domain:
-    """The name server of apps.test, which is the cluster's as well, and the authority that asks it."""
+    """The name server of apps.test, which can be a cluster's as well, and the authority that asks it."""
 
-    def __init__(self, folder):
-        self.folder, self.key = folder, base64.b64encode(secrets.token_bytes(32)).decode()
-        loopback_up()
-        self.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
-        subprocess.run(["mount", "--bind", self.path("resolv.conf"), os.path.realpath("/etc/resolv.conf")], check=True)
+    def __init__(self, folder, address="127.0.0.1", port=53):
+        self.folder, self.address, self.port = folder, address, port
+        self.key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.named = self.start_named()
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-days", "2", "-subj", "/CN=authority", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-days", "2", "-subj", "/CN=authority", "-addext", f"subjectAltName=IP:{address}",
                         "-keyout", self.path("pebble.key"), "-out", self.path("pebble.crt")], check=True,
                        capture_output=True)
         self.write("pebble.json", json.dumps({"pebble": {
-            "listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000",
+            "listenAddress": f"{address}:14000", "managementListenAddress": f"{address}:15000",
             "certificate": self.path("pebble.crt"), "privateKey": self.path("pebble.key"), "httpPort": 5002,
             "tlsPort": 5001, "retryAfter": {"authz": 1, "order": 1}, "keyAlgorithm": "ecdsa",
             "profiles": {"default": {"description": "the only one", "validityPeriod": 7776000}}}}))
-        self.pebble = Part(folder, "pebble", PEBBLE, "-config", self.path("pebble.json"), "-dnsserver", "127.0.0.1:53",
-                           "-strict", PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT="5")
+        self.pebble = Part(folder, "pebble", PEBBLE, "-config", self.path("pebble.json"), "-dnsserver",
+                           f"{address}:{port}", "-strict", PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT="5")
         self.root = self.path("root.pem")
         wait_for(lambda: f"Pebble: {self.pebble.log()}", self.fetch_root, 20)
-        serve((APP, 80), Answering)
-        serve((ROOM, 8090), Nobody)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -193,31 +189,31 @@ class Domain:
             file.write(text)
 
     def start_named(self):
-        head = "$TTL 5\n@ IN SOA ns.{0}. admin.{0}. 1 60 60 60 5\n@ IN NS ns.{0}.\nns IN A 127.0.0.1\n"
-        self.write("apps.zone", head.format(DOMAIN) + "@ IN A 127.0.0.1\n* IN A 127.0.0.1\n")
-        self.write("cluster.zone", head.format("cluster.local") + f"vibed-app-{LABEL}.vibed-apps.svc IN A {APP}\n"
+        head = "$TTL 5\n@ IN SOA ns.{0}. admin.{0}. 1 60 60 60 5\n@ IN NS ns.{0}.\nns IN A {1}\n"
+        self.write("apps.zone", head.format(DOMAIN, self.address) + f"@ IN A {self.address}\n* IN A {self.address}\n")
+        self.write("cluster.zone", head.format("cluster.local", self.address) + f"vibed-app-{LABEL}.vibed-apps.svc IN A {APP}\n"
                    f"vibed-waiting-room.vibed-system.svc IN A {ROOM}\n")
         self.write("named.conf", f"""
             key vibed-acme {{ algorithm hmac-sha256; secret "{self.key}"; }};
             options {{ directory "{self.folder}"; pid-file none; session-keyfile "{self.path('session.key')}";
-              listen-on {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; dnssec-validation no;
+              listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }}; recursion no; dnssec-validation no;
               empty-zones-enable no; notify no; }};
             controls {{ }};
             zone "{DOMAIN}" {{ type master; file "apps.zone";
               update-policy {{ grant vibed-acme name {CHALLENGE}. TXT; }}; }};
             zone "cluster.local" {{ type master; file "cluster.zone"; }};""")
         named = Part(self.folder, "named", NAMED, "-4", "-g", "-n", "1", "-c", self.path("named.conf"))
-        wait_for(lambda: f"bind9: {named.log()}", lambda: self.resolve(DOMAIN, "A") == ["127.0.0.1"], 20)
+        wait_for(lambda: f"bind9: {named.log()}", lambda: self.resolve(DOMAIN, "A") == [self.address], 20)
         return named
 
     def resolve(self, name, kind):
-        done = subprocess.run(["dig", "+short", "+time=1", "+tries=1", "@127.0.0.1", name, kind], capture_output=True,
-                              text=True)
+        done = subprocess.run(["dig", "+short", "+time=1", "+tries=1", "-p", str(self.port), f"@{self.address}", name, kind],
+                              capture_output=True, text=True)
         return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
 
     def fetch_root(self):
         return subprocess.run(["curl", "-sf", "--cacert", self.path("pebble.crt"), "-o", self.root,
-                               "https://127.0.0.1:15000/roots/0"]).returncode == 0
+                               f"https://{self.address}:15000/roots/0"]).returncode == 0
 
     def issued(self):
         """How many certificates the authority has made."""
@@ -231,9 +227,16 @@ class Domain:
         self.named.kill()
 
 
-def loopback_up():
+def own_network(folder):
+    """What enter_namespaces() has left to do: loopback, a resolver, an app and the waiting room."""
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: UP and RUNNING
+    resolver = os.path.join(folder, "resolv.conf")
+    with open(resolver, "w") as file:
+        file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+    subprocess.run(["mount", "--bind", resolver, os.path.realpath("/etc/resolv.conf")], check=True)
+    serve((APP, 80), Answering)
+    serve((ROOM, 8090), Nobody)
 
 
 class FrontDoor:
