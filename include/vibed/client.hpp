@@ -27,7 +27,7 @@ struct DeployProgress {
   enum class Stage { packing, uploading, waiting, phase } stage = Stage::packing;
   std::uint64_t done = 0;  // bytes
   std::uint64_t total = 0;
-  std::string phase;  // of the app: "Starting"
+  std::string phase;  // of the app: "Starting"; "Waiting" while the server does not answer
   std::string message;
 };
 
@@ -44,7 +44,9 @@ class VIBED_EXPORT Client {
   virtual ~Client() = default;
 
   // Packs, uploads and follows until the app is Ready or Failed or `deadline` has passed. Returns
-  // the app's JSON as last seen.
+  // the app's JSON as last seen. A server that is restarted meanwhile is waited for, for 30 s at
+  // most; if it went during the upload the deploy is made once more, so there may be one version
+  // too many.
   virtual Result<std::string> deploy(const DeployRequest& request, std::chrono::seconds deadline,
                                      std::stop_token stop) = 0;
 

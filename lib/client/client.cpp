@@ -28,6 +28,7 @@ constexpr milliseconds kCallTimeout{60'000};  // a rollback waits as long as a d
 constexpr milliseconds kFirstLook{120};
 constexpr milliseconds kLongestLook{1'000};
 constexpr milliseconds kReconnectDelay{300};
+constexpr milliseconds kLongestRestart{30'000};  // of the server, until a deploy gives up on it
 
 // Waits for `delay`; false when `stop` was requested meanwhile.
 bool pause(milliseconds delay, const std::stop_token& stop) {
@@ -37,6 +38,8 @@ bool pause(milliseconds delay, const std::stop_token& stop) {
   never.wait_for(lock, stop, delay, [] { return false; });
   return !stop.stop_requested();
 }
+
+bool is_unreachable(const Error& error) { return error.reason == "unreachable"; }
 
 // A name typed by a person must not become another path of the API.
 std::string app_path(const std::string& app) {
@@ -88,6 +91,14 @@ class Reporter {
     }
   }
 
+  void away(const std::string& message) {
+    const std::lock_guard lock(mutex_);
+    phase_.clear();  // what it is then is news again
+    if (request_.progress) {
+      request_.progress({DeployProgress::Stage::phase, 0, 0, "Waiting", message});
+    }
+  }
+
  private:
   const DeployRequest& request_;
   std::mutex mutex_;  // also keeps request_.progress from running twice at once
@@ -126,8 +137,14 @@ class HttpClient final : public Client {
   fetch::Request prepare(const std::string& method, const std::string& path,
                          std::stop_token stop) const;
   Result<std::string> send(const fetch::Request& request) const;
-  Result<std::string> upload(const DeployRequest& request, PackedSource& source,
-                             milliseconds timeout, std::stop_token stop, Reporter& reporter);
+  struct Upload {
+    Result<std::string> answer;
+    bool reached = false;  // somebody took bytes
+  };
+  Upload upload(const DeployRequest& request, PackedSource& source, milliseconds timeout,
+                std::stop_token stop, Reporter& reporter);
+  bool comes_back(steady_clock::time_point until, const std::stop_token& stop,
+                  Reporter& reporter) const;
   void watch_phases(const std::string& app, const std::stop_token& stop, Reporter& reporter);
   Result<std::string> follow(const std::string& app, steady_clock::time_point until,
                              const std::stop_token& stop, Reporter& reporter);
@@ -158,9 +175,9 @@ Result<std::string> HttpClient::send(const fetch::Request& request) const {
   return std::move(answer->body);
 }
 
-Result<std::string> HttpClient::upload(const DeployRequest& request, PackedSource& source,
-                                       milliseconds timeout, std::stop_token stop,
-                                       Reporter& reporter) {
+HttpClient::Upload HttpClient::upload(const DeployRequest& request, PackedSource& source,
+                                      milliseconds timeout, std::stop_token stop,
+                                      Reporter& reporter) {
   MultipartSource body(request.metadata_json, *source.bytes, source.size);
   fetch::Request upload = prepare("POST", "/v1/deploy", stop);
   upload.headers.emplace_back("Content-Type", body.content_type());
@@ -170,7 +187,9 @@ Result<std::string> HttpClient::upload(const DeployRequest& request, PackedSourc
   const std::string name = text_of(json::parse(request.metadata_json, nullptr, false), "name");
   // The answer comes when the app serves; until then somebody may want to see how it goes.
   std::jthread watcher;
+  bool reached = false;
   upload.on_upload = [&](std::int64_t sent, std::int64_t total) {
+    reached = true;
     reporter.bytes(DeployProgress::Stage::uploading, static_cast<std::uint64_t>(sent),
                    static_cast<std::uint64_t>(total));
     if (sent < total || watcher.joinable()) return;
@@ -180,7 +199,21 @@ Result<std::string> HttpClient::upload(const DeployRequest& request, PackedSourc
       watch_phases(name, done, reporter);
     });
   };
-  return send(upload);
+  auto answer = send(upload);
+  return {std::move(answer), reached};
+}
+
+// Waits for a server that is being restarted.
+bool HttpClient::comes_back(steady_clock::time_point until, const std::stop_token& stop,
+                            Reporter& reporter) const {
+  reporter.away("no vibed answers at " + options_.url + ", trying again");
+  until = std::min(until, steady_clock::now() + kLongestRestart);
+  while (pause(kReconnectDelay, stop) && steady_clock::now() < until) {
+    fetch::Request probe = prepare("GET", "/healthz", stop);
+    probe.timeout = kLongestRestart;
+    if (fetch_->send(probe)) return true;
+  }
+  return false;
 }
 
 void HttpClient::watch_phases(const std::string& app, const std::stop_token& stop,
@@ -199,14 +232,21 @@ Result<std::string> HttpClient::deploy(const DeployRequest& request, std::chrono
   }
   const auto until = steady_clock::now() + deadline;
   Reporter reporter(request);
-  auto source = pack_source(request.path, [&](std::uint64_t bytes) {
-    reporter.bytes(DeployProgress::Stage::packing, bytes, 0);
-  });
-  if (!source) return std::move(source).error();
-  const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
-  auto answer = upload(request, *source, std::max(left, milliseconds(1)), stop, reporter);
-  if (!answer) return std::move(answer).error();
-  const json outcome = json::parse(*answer, nullptr, false);
+  Upload done{Error{Errc::internal, ""}};
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    auto source = pack_source(request.path, [&](std::uint64_t bytes) {
+      reporter.bytes(DeployProgress::Stage::packing, bytes, 0);
+    });
+    if (!source) return std::move(source).error();
+    const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
+    done = upload(request, *source, std::max(left, milliseconds(1)), stop, reporter);
+    // Whether the deploy was recorded before the server went, nobody can say: the same source once
+    // more is at worst one version too many.
+    if (done.answer || !done.reached || !is_unreachable(done.answer.error())) break;
+    if (attempt == 1 && !comes_back(until, stop, reporter)) break;
+  }
+  if (!done.answer) return std::move(done.answer).error();
+  const json outcome = json::parse(*done.answer, nullptr, false);
   const std::string app = text_of(outcome, "app_id");
   if (app.empty()) {
     return Error{Errc::unavailable, options_.url + " does not answer like vibed"};
@@ -219,6 +259,7 @@ Result<std::string> HttpClient::follow(const std::string& app, steady_clock::tim
   milliseconds delay = kFirstLook;
   for (;;) {
     auto seen = call("GET", app_path(app), "", stop);
+    if (!seen && is_unreachable(seen.error()) && comes_back(until, stop, reporter)) continue;
     if (!seen) return seen;
     const AppView view = view_app(*seen);
     reporter.phase(view);
@@ -272,7 +313,7 @@ Status HttpClient::logs(const std::string& app, bool follow,
     failed = success();
     auto run = read_logs(app, follow, on_event, stop);
     // A vibed that restarts is waited for; whoever was never there is not.
-    const bool away = !run && run.error().reason == "unreachable" && seen;
+    const bool away = !run && is_unreachable(run.error()) && seen;
     if (!run && !away) return run.error();
     if (run) seen = true;
     if (!give(overlap.finish()) || (run && run->ended)) return success();

@@ -167,6 +167,50 @@ TEST_F(DeployTest, ReportsWhatHappensWhileTheServerHoldsTheAnswer) {
                           [](const auto& progress) { return progress.phase == "Starting"; }));
 }
 
+TEST_F(DeployTest, IsMadeOnceMoreWhenTheServerIsRestarted) {
+  std::atomic<int> posts = 0;
+  std::string body;
+  ScriptedServer server([&](const Seen& seen) {
+    if (!seen.head.starts_with("POST")) return answer(200, R"({"phase":"Ready"})");
+    if (++posts == 1) return Script{"", true};
+    body = seen.body;
+    return answer(200, R"({"app_id":"my-app"})");
+  });
+  auto app = deploy(server);
+  ASSERT_TRUE(app) << app.error().message;
+  EXPECT_EQ(*app, R"({"phase":"Ready"})");
+  EXPECT_EQ(posts, 2);
+  EXPECT_NE(body.find("\x1f\x8b"), std::string::npos) << "the source, from its beginning";
+  EXPECT_TRUE(std::any_of(progress_.begin(), progress_.end(),
+                          [](const auto& progress) { return progress.phase == "Waiting"; }));
+}
+
+TEST_F(DeployTest, IsNotMadeAThirdTime) {
+  std::atomic<int> posts = 0;
+  ScriptedServer server([&](const Seen& seen) {
+    if (!seen.head.starts_with("POST")) return answer(200, "{}");
+    ++posts;
+    return Script{"", true};
+  });
+  auto app = deploy(server);
+  ASSERT_FALSE(app);
+  EXPECT_EQ(app.error().reason, "unreachable");
+  EXPECT_EQ(posts, 2);
+}
+
+TEST_F(DeployTest, GoesOnFollowingWhenTheServerIsRestarted) {
+  std::atomic<int> gets = 0;
+  ScriptedServer server([&](const Seen& seen) {
+    if (seen.head.starts_with("POST")) return answer(202, R"({"app_id":"my-app"})");
+    if (seen.head.find("/healthz") != std::string::npos) return answer(200, "ok");
+    if (++gets < 3) return Script{"", true};
+    return answer(200, R"({"phase":"Ready"})");
+  });
+  auto app = deploy(server);
+  ASSERT_TRUE(app) << app.error().message;
+  EXPECT_EQ(*app, R"({"phase":"Ready"})");
+}
+
 TEST_F(DeployTest, ReturnsTheServersRefusal) {
   ScriptedServer server([&](const Seen&) {
     return answer(413, R"({"code":"payload_too_large","message":"too large"})");

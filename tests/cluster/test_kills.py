@@ -211,6 +211,8 @@ class Kills(InstallTest):
             self.await_well(f"{what} when {step_name}", truth, began, PATIENCE if cluster_is_deaf else MOST_UNTRUE)
             if old and not cluster_is_deaf:
                 self.assertEqual(self.silence(truth, began), 0, f"{what} when {step_name}: a request was not answered")
+        if self.vibed_serve in kills:
+            self.assertEqual(outcome[0][0], 0, "vibed deploy waits for an API server that is restarted: " + outcome[0][1])
         if outcome[0][0] != 0:
             say(f"  the deploy said: {' '.join(outcome[0][1].split())[:200]}")
 
