@@ -22,9 +22,16 @@ constexpr int kMostDoublings = 5;  // of a second, between two looks for a sourc
 
 Time now() { return std::chrono::system_clock::now(); }
 
-// The store of sources is away, not the source.
+// What is wrong is the store of sources or how it is asked (credentials that have ended, a policy),
+// not the source: somebody mends it, and no app is given up for that.
 bool may_pass(const Error& error) {
-  return error.code == Errc::unavailable || error.code == Errc::deadline_exceeded;
+  switch (error.code) {
+    case Errc::unavailable:
+    case Errc::deadline_exceeded:
+    case Errc::unauthenticated:
+    case Errc::permission_denied: return true;
+    default: return false;
+  }
 }
 
 // Remembers why it could not be read on, which the request that sends it does not tell apart.

@@ -45,20 +45,21 @@ class AwayStore final : public SourceStore {
     return inner_->put(name, version, bytes);
   }
   Result<std::unique_ptr<ByteSource>> open(const std::string& key) override {
-    if (away > 0 && away-- > 0) return Error{Errc::unavailable, "nobody answers"};
+    if (away > 0 && away-- > 0) return Error{why_away, "nobody answers"};
     ++opened;
     if (breaks > 0 && breaks-- > 0) return std::unique_ptr<ByteSource>(new BreakingSource);
     return inner_->open(key);
   }
   Result<std::string> url(const std::string& key, std::chrono::seconds ttl) override {
-    if (away > 0 && away-- > 0) return Error{Errc::unavailable, "nobody answers"};
+    if (away > 0 && away-- > 0) return Error{why_away, "nobody answers"};
     signed_for = ttl;
     return "http://sources.example/" + key;
   }
   Status remove(const std::string& key) override { return inner_->remove(key); }
   Result<std::vector<StoredSource>> list() override { return inner_->list(); }
 
-  std::atomic<int> away = 0;    // how many calls of open() and url() fail
+  std::atomic<int> away = 0;  // how many calls of open() and url() fail
+  std::atomic<Errc> why_away = Errc::unavailable;
   std::atomic<int> breaks = 0;  // how many more can be opened and not be read to their end
   std::atomic<int> opened = 0;
   std::atomic<std::chrono::seconds> signed_for = {};  // of the last url()

@@ -157,6 +157,20 @@ TEST_F(ClaimPoolTest, ASourceThatIsAwayIsWaitedForAndSaysSo) {
   EXPECT_EQ(at_last.reason + at_last.message, "");
 }
 
+// Credentials that have ended are renewed some time; until then an app that has lost its sandbox
+// must not be given up.
+TEST_F(ClaimPoolTest, AStoreThatDoesNotLetUsInNowIsWaitedForToo) {
+  make();
+  std::int64_t generation = 0;
+  for (Errc why : {Errc::unauthenticated, Errc::permission_denied, Errc::deadline_exceeded}) {
+    world_->sources.why_away = why;
+    world_->sources.away = 1;
+    Sandbox sandbox = listening(++generation);
+    EXPECT_EQ(sandbox.phase, SandboxPhase::listening) << sandbox.message;
+    EXPECT_EQ(world_->sources.away, 0);
+  }
+}
+
 TEST_F(ClaimPoolTest, ASourceThatBreaksOffMidwayIsSentAnew) {
   make();
   auto claimed = pool().claim(request());
