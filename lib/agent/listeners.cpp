@@ -22,8 +22,7 @@ namespace vibed::agent {
 namespace {
 
 constexpr std::string_view kListening = "0A";
-// Far more listeners than an app has; the rest of the file, connections, is never read.
-constexpr std::size_t kEnough = 32 * 1024;
+constexpr std::size_t kEnough = 4 * 1024 * 1024;  // some 25,000 connections
 constexpr std::size_t kEnoughListeners = 1024;
 
 std::vector<std::string_view> words_of(std::string_view line) {
@@ -67,16 +66,39 @@ std::string address_text(std::string_view hex) {
   return address_text(bytes, hex.size() == 8);
 }
 
-std::string read_start(const char* path) {
+std::optional<Listener> listener_in(std::string_view line) {
+  auto words = words_of(line);
+  if (words.size() < 4 || words[3] != kListening) return std::nullopt;
+  std::size_t colon = words[1].find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  Listener one{address_text(words[1].substr(0, colon)), 0};
+  if (one.address.empty() || !read_hex(words[1].substr(colon + 1), one.port)) return std::nullopt;
+  return one;
+}
+
+// Takes the whole lines off the front of `text`, the first of all being a heading.
+void take_lines(std::string& text, bool& heading, std::vector<Listener>& found) {
+  std::size_t begin = 0;
+  for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    if (std::exchange(heading, false)) continue;
+    auto one = listener_in(std::string_view(text).substr(begin, end - begin));
+    if (one) found.push_back(*std::move(one));
+  }
+  text.erase(0, begin);
+}
+
+void read_file(const char* path, std::vector<Listener>& found) {
   Fd fd(::open(path, O_RDONLY | O_CLOEXEC));
   std::string text;
-  char buffer[4096];
-  while (fd && text.size() < kEnough) {
-    ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
+  bool heading = true;
+  std::array<char, 16 * 1024> buffer;
+  for (std::size_t done = 0; fd && done < kEnough;) {
+    ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
     if (count <= 0) break;
-    text.append(buffer, static_cast<std::size_t>(count));
+    done += static_cast<std::size_t>(count);
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+    take_lines(text, heading, found);
   }
-  return text;
 }
 
 // Asks for the listening sockets of one address family.
@@ -129,20 +151,9 @@ std::string Listener::dial_address() const {
 
 std::vector<Listener> parse_listeners(std::string_view text) {
   std::vector<Listener> found;
+  std::string rest(text);
   bool heading = true;
-  while (!text.empty()) {
-    std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) break;
-    auto words = words_of(text.substr(0, end));
-    text.remove_prefix(end + 1);
-    if (std::exchange(heading, false)) continue;
-    if (words.size() < 4 || words[3] != kListening) break;
-    std::size_t colon = words[1].find(':');
-    if (colon == std::string_view::npos) continue;
-    Listener one{address_text(words[1].substr(0, colon)), 0};
-    if (!one.address.empty() && read_hex(words[1].substr(colon + 1), one.port))
-      found.push_back(std::move(one));
-  }
+  take_lines(rest, heading, found);
   return found;
 }
 
@@ -178,9 +189,8 @@ std::vector<Listener> read_listeners() {
 }
 
 std::vector<Listener> read_listener_files() {
-  std::vector<Listener> found = parse_listeners(read_start("/proc/net/tcp"));
-  std::vector<Listener> six = parse_listeners(read_start("/proc/net/tcp6"));
-  found.insert(found.end(), six.begin(), six.end());
+  std::vector<Listener> found;
+  for (const char* path : {"/proc/net/tcp", "/proc/net/tcp6"}) read_file(path, found);
   return found;
 }
 

@@ -20,8 +20,8 @@ struct Listener {
   friend auto operator<=>(const Listener&, const Listener&) = default;
 };
 
-// The listening sockets in the text of /proc/net/tcp or /proc/net/tcp6. Pure. They come before all
-// others there, so a text that was cut off after them is as good as a whole one.
+// The listening sockets in the text of /proc/net/tcp or /proc/net/tcp6. Pure. Linux lists them
+// before all connections; gVisor, whose files are the ones that are read, anywhere among them.
 std::vector<Listener> parse_listeners(std::string_view text);
 
 // The app's listener out of `found`: on `wanted_port` if there is one, else on the lowest port;
