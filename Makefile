@@ -40,9 +40,9 @@ test-chart: ## the Helm chart and the Dockerfiles: lint, golden renders, schemas
 	@scripts/parts chart
 	@for test in tests/chart/test_*.py; do VIBED_BUILD=build/release PYTHONDONTWRITEBYTECODE=1 python3 $$test || exit 1; done
 
-test-cluster: ## the tests on a real Kubernetes, which is built into the cache the first time (root; 10 to 20 minutes, then 5)
+test-cluster: ## the tests on a real Kubernetes, which is built into the cache the first time (root; 15 to 25 minutes, then 40)
 	@scripts/setup test cluster acme
-	@tests/cluster/build
+	@CLUSTER_GVISOR=1 tests/cluster/build
 	@scripts/parts caddy
 	@scripts/parts s3
 	@scripts/parts chart

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/log.hpp"
 
@@ -41,9 +42,11 @@ class Follower final : public RouteFollower {
       // With changes left over, look at them again after a while even if nothing new happens.
       auto deadline = std::chrono::steady_clock::now() + (pending_.empty() ? 1h : 1s);
       auto event = watch->next(stop, deadline);
-      if (event) {
+      while (event) {  // all that has changed by now, so that the front door hears of it at once
         pending_[event->app.name] = wanted_route(*event);
-      } else if (event.error().code == Errc::cancelled) {
+        event = watch->next(stop, std::chrono::steady_clock::now());
+      }
+      if (event.error().code == Errc::cancelled) {
         return;
       } else if (event.error().code != Errc::deadline_exceeded) {
         log::error("route watch failed", {{"error", event.error().message}});
@@ -54,7 +57,43 @@ class Follower final : public RouteFollower {
     }
   }
 
+  bool is_published(const std::string& app, const std::optional<Route>& route) const {
+    const auto published = published_.find(app);
+    if (published == published_.end()) return !route;
+    return route && published->second == *route;
+  }
+
   void apply() {
+    std::erase_if(pending_,
+                  [this](const auto& each) { return is_published(each.first, each.second); });
+    if (pending_.size() > 1 && apply_all()) return;
+    apply_each();
+  }
+
+  // One change of the front door, which for some layouts costs as much for one app as for all.
+  // False: one of them cannot be served, and the others must not wait for it.
+  bool apply_all() {
+    std::map<std::string, Route> wanted = published_;
+    for (const auto& [app, route] : pending_) {
+      if (route) {
+        wanted[app] = *route;
+      } else {
+        wanted.erase(app);
+      }
+    }
+    std::vector<Route> routes;
+    for (const auto& [app, route] : wanted) routes.push_back(route);
+    Status done = routes_.resync(routes);
+    if (!done) {
+      log::warn("routes not changed, will retry", {{"error", done.error().message}});
+      return done.error().code != Errc::invalid_argument;
+    }
+    published_ = std::move(wanted);
+    pending_.clear();
+    return true;
+  }
+
+  void apply_each() {
     for (auto item = pending_.begin(); item != pending_.end();) {
       const auto& [app, route] = *item;
       auto published = published_.find(app);

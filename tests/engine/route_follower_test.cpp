@@ -20,6 +20,8 @@ class RecordingRoutes final : public RouteTable {
       --failures_;
       return Error{Errc::unavailable, "no front door"};
     }
+    if (route.host == refused_) return Error{Errc::invalid_argument, "not here"};
+    ++calls_;
     routes_[route.host] = route.upstream;
     changed_.notify_all();
     return success();
@@ -30,11 +32,32 @@ class RecordingRoutes final : public RouteTable {
     changed_.notify_all();
     return success();
   }
-  Status resync(const std::vector<Route>&) override { return success(); }
+  Status resync(const std::vector<Route>& routes) override {
+    std::lock_guard lock(mutex_);
+    if (failures_ > 0) {
+      --failures_;
+      return Error{Errc::unavailable, "no front door"};
+    }
+    std::map<std::string, std::string> wanted;
+    for (const Route& route : routes) wanted[route.host] = route.upstream;
+    if (wanted.contains(refused_)) return Error{Errc::invalid_argument, "not here"};
+    ++calls_;
+    routes_ = std::move(wanted);
+    changed_.notify_all();
+    return success();
+  }
 
   void fail(int times) {
     std::lock_guard lock(mutex_);
     failures_ = times;
+  }
+  void refuse(const std::string& host) {
+    std::lock_guard lock(mutex_);
+    refused_ = host;
+  }
+  int calls() {
+    std::lock_guard lock(mutex_);
+    return calls_;
   }
   bool wait_for(const std::map<std::string, std::string>& wanted) {
     std::unique_lock lock(mutex_);
@@ -46,6 +69,8 @@ class RecordingRoutes final : public RouteTable {
   std::condition_variable changed_;
   std::map<std::string, std::string> routes_;  // guarded by mutex_
   int failures_ = 0;                           // guarded by mutex_
+  std::string refused_;                        // guarded by mutex_
+  int calls_ = 0;                              // that changed something; guarded by mutex_
 };
 
 class RouteFollowerTest : public ::testing::Test {
@@ -97,6 +122,26 @@ TEST_F(RouteFollowerTest, TriesAgainWhatFailed) {
   write(a, Phase::ready);
   auto follower = RouteFollower::start(*apps_, routes_);
   EXPECT_TRUE(routes_.wait_for({{"a.localhost", "unix//run/a"}}));
+}
+
+TEST_F(RouteFollowerTest, TellsOfAllThatChangedAtOnce) {
+  std::map<std::string, std::string> wanted;
+  for (int i = 0; i < 200; ++i) {
+    App app = make_app("app-" + std::to_string(i));
+    write(app, Phase::ready);
+    wanted[app.name + ".localhost"] = "unix//run/" + app.name;
+  }
+  routes_.fail(1);
+  auto follower = RouteFollower::start(*apps_, routes_);
+  ASSERT_TRUE(routes_.wait_for(wanted));
+  EXPECT_EQ(routes_.calls(), 1);
+}
+
+TEST_F(RouteFollowerTest, WhatCannotBeServedKeepsNobodyElseWaiting) {
+  routes_.refuse("b.localhost");
+  for (const char* name : {"a", "b", "c"}) write(make_app(name), Phase::ready);
+  auto follower = RouteFollower::start(*apps_, routes_);
+  EXPECT_TRUE(routes_.wait_for({{"a.localhost", "unix//run/a"}, {"c.localhost", "unix//run/c"}}));
 }
 
 }  // namespace
