@@ -119,7 +119,9 @@ class CaddyEdge final : public Edge {
   std::string why_none(const std::string& seen) const {
     const auto log = read_file(certificate_log(plan_.run), kLogBytes);
     const std::string trouble = log ? certificate_trouble(*log) : "";
-    return "Caddy has none for *." + plan_.domain + " yet: " + (trouble.empty() ? seen : trouble);
+    const std::string none = "Caddy has none for *." + plan_.domain + " yet: ";
+    if (!trouble.empty()) return none + trouble;
+    return none + "it is asking for one, or another with the same storage is (" + seen + ")";
   }
 
   void note_certificate(const std::string& trouble) {
