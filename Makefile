@@ -1,7 +1,7 @@
 # The everyday verbs. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-all test-chart test-cluster test-fresh test-systemd bench lint tidy format fuzz asan tsan parts clean
+.PHONY: help setup build run test test-all test-chart test-cluster test-fresh test-systemd bench bench-cluster lint tidy format fuzz asan tsan parts clean
 
 CACHE := $(or $(VIBED_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vibed)
 
@@ -60,6 +60,13 @@ test-fresh: ## prove `make run` and `make test` in a fresh Debian 12 root, as ro
 bench: setup ## run the benchmarks; every figure is a ratio to its reference in the same run
 	@scripts/build release
 	@scripts/bench
+
+bench-cluster: setup ## benchmarks on a real Kubernetes (root; 10 minutes when the cluster is built)
+	@scripts/setup cluster
+	@tests/cluster/build
+	@scripts/parts caddy
+	@scripts/build release
+	@scripts/bench cluster
 
 lint: ## formatting, script syntax, clang-tidy of the folders that the branch (on main: the last commit) changes
 	@scripts/setup lint

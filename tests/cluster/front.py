@@ -120,6 +120,27 @@ class Install:
         files = {"package.json": json.dumps({"main": "server.js"}), "server.js": NODE_APP.replace("TEXT", text)}
         return self.deploy(app, files, *flags, **options)
 
+    def upload(self, app, packed, key=KEY, timeout=60):
+        """POST /v1/deploy without the command line, of a packed source: status and body; (0, why) without an answer."""
+        edge = "vibed-tests"
+        metadata = json.dumps({"name": app})
+        body = (f'--{edge}\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{metadata}\r\n--{edge}\r\n'
+                f'Content-Disposition: form-data; name="source"; filename="s.tgz"\r\n\r\n').encode()
+        return self.call("POST", "/v1/deploy", body + packed + f"\r\n--{edge}--\r\n".encode(), key, timeout,
+                         {"Content-Type": f"multipart/form-data; boundary={edge}"})
+
+    def call(self, method, path, body=None, key=KEY, timeout=60, headers=None):
+        connection = http.client.HTTPConnection(ADDRESS, self.port + 80, timeout=timeout)
+        try:
+            connection.request(method, path, body, {"Authorization": f"Bearer {key}", **(headers or {})})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text[:1] == b"{" else text.decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return 0, repr(error)
+        finally:
+            connection.close()
+
     def ask(self, app, method="GET", path="/", body=None, connection=None, timeout=10):
         """Status and body of a request through Caddy, as a visitor makes it; (0, why) when nobody answered."""
         one = connection or self.connect(timeout)

@@ -149,7 +149,7 @@ def pool(name, image, size, language, probe, parked=None, lane="general", space=
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "ports": [{"containerPort": 9000, "name": "control"}, {"containerPort": 9080, "name": "relay"}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": 9000}, "periodSeconds": 1},
-        "resources": {"limits": {"memory": "256Mi"}, "requests": {"memory": "32Mi", "cpu": "10m"}},
+        "resources": {"limits": {"memory": "256Mi"}, "requests": {"memory": "32Mi", "cpu": "5m"}},
         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                             "runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532,
                             "capabilities": {"drop": ["ALL"]}},
