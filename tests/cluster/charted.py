@@ -13,7 +13,7 @@ import threading
 import time
 
 from front import CACHE, CADDY, NGINX, NODE, ROUTER, VIBED
-from world import AGENT, CONTROLLER, HERE, ROOT, SPACE, copy_into, kubectl, label_of, libraries_of
+from world import AGENT, CONTROLLER, HERE, ROOT, SPACE, apply, copy_into, kubectl, label_of, libraries_of, objects
 
 CHART = os.path.join(ROOT, "chart")
 SYSTEM = "vibed-system"
@@ -124,7 +124,33 @@ def deploy(app, files, *flags, **options):
         return vibed("deploy", folder, "--name", app, *flags, **options)
 
 
-def ask(app, timeout=10, authority=None):
+def make_disk():
+    """A volume for the API's sources, which this cluster has no provisioner for; the folder goes with the cluster."""
+    disk = tempfile.mkdtemp(prefix="vibed-disk-", dir=os.path.join(os.environ["CLUSTER_HOME"], "state"))
+    os.chown(disk, 65532, 65532)
+    apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "vibed-data"},
+           "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                    "hostPath": {"path": disk}, "persistentVolumeReclaimPolicy": "Retain",
+                    "claimRef": {"namespace": SYSTEM, "name": "vibed-data"}}})
+
+
+def remove_all():
+    """The release, and what it leaves."""
+    helm("uninstall", "vibed", "--wait", check=False)
+    for space in (SPACE, "default"):
+        for app in kubectl("-n", space, "get", "vibedapp", "-o", "name", check=False).split():
+            kubectl("-n", space, "patch", app, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
+    kubectl("delete", "namespace", SPACE, SYSTEM, "--timeout=90s", "--ignore-not-found", check=False)
+    kubectl("delete", "pv", "vibed-data", "crd/vibedapps.vibed.dev", "--ignore-not-found", "--timeout=30s", check=False)
+
+
+def spares():
+    """The templates of which there is a ready spare."""
+    return {each["spec"]["warmPoolRef"]["name"] for each in objects("sandboxclaim", "vibed.dev/spare")
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in each.get("status", {}).get("conditions", []))}
+
+
+def ask(app, timeout=10, authority=None, path="/"):
     """Status and body through Caddy's Service, as a visitor asks; (0, why) when nobody answered. With the file of an
     authority by https."""
     host = f"{label_of(app)}.{DOMAIN}"
@@ -134,7 +160,7 @@ def ask(app, timeout=10, authority=None):
             connection.connect()
             context = ssl.create_default_context(cafile=authority)
             connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-        connection.request("GET", "/", headers={"Host": host, "Connection": "close"})
+        connection.request("GET", path, headers={"Host": host, "Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:

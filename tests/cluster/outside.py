@@ -57,6 +57,8 @@ def serve_names(address):
         with contextlib.suppress(OSError):  # closed
             while True:
                 question, who = server.recvfrom(2000)
+                if not who:
+                    return  # shut down
                 # The same question, and NXDOMAIN; of additional records none.
                 server.sendto(question[:2] + b"\x81\x83" + question[4:6] + b"\0" * 6 + question[12:], who)
 

@@ -100,7 +100,8 @@ def ruleset(pod, policies, pods, services, slices):
                 and direction in each["spec"]["policyTypes"] and matches(each["spec"]["podSelector"], pod.labels)]
         if not mine:
             continue
-        rules = [f"{at} lo accept", "ct state established,related accept"]
+        # What opens no connection passes: those that were there before this table are kept, and nothing else gains by it.
+        rules = [f"{at} lo accept", "ct state established,related accept", "tcp flags & (syn | ack) != syn accept"]
         if direction == "Ingress":
             rules.append(f"ip saddr {{ {', '.join(NODE)} }} accept")
         else:
