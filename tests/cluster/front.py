@@ -41,9 +41,9 @@ def need_programs(*more):
 
 
 class Install:
-    """One installation in a namespace of its own. `storage` is that of its configuration."""
+    """One installation in a namespace of its own. `storage` is that of its configuration; `environment` that of who uses it."""
 
-    def __init__(self, folder, space=SPACE, port=8300, controllers=1, storage=None, flags=()):
+    def __init__(self, folder, space=SPACE, port=8300, controllers=1, storage=None, flags=(), environment=None):
         self.folder, self.space = folder, space
         self.port = port  # of Caddy; the API and the waiting room are near it
         self.api_url = f"http://{ADDRESS}:{port + 80}"
@@ -70,6 +70,8 @@ class Install:
                           XDG_CONFIG_HOME=folder)
         self.controllers = [Controller(f"controller-{number}", folder, "--config", file, *flags, space=space,
                                        source_url=self.api_url) for number in range(controllers)]
+        for part in (self.api, *self.controllers):
+            part.environment.update(environment or {})
         self.parts = [self.api, self.caddy, self.router, *self.controllers]
 
     def start(self):
@@ -208,21 +210,22 @@ class Visitors:
         return [answer for answer in self.answers if answer[1] != 200]
 
 
-def pools(sizes, space=SPACE):
+def pools(sizes, space=SPACE, runtime=None):
     """The objects of the pools of the templates in `sizes`, with the images that they need in the cluster."""
     wanted = []
     if "static-nginx" in sizes:
         make_image("vibed-static-test:1", [NGINX],
                    files=[(f"{ROOT}/templates/static-nginx/nginx.conf", "/etc/vibed/nginx.conf")])
         wanted += pool("static-nginx", "vibed-static-test:1", sizes["static-nginx"], "static", "nginx -v",
-                       ["nginx", "-e", "stderr", "-c", "/etc/vibed/nginx.conf"], "fast", space=space)
+                       ["nginx", "-e", "stderr", "-c", "/etc/vibed/nginx.conf"], "fast", space=space, runtime=runtime)
     if "node-24" in sizes:
         make_image("vibed-node-test:1", [NODE])
-        wanted += pool("node-24", "vibed-node-test:1", sizes["node-24"], "node", "node --version", space=space)
+        wanted += pool("node-24", "vibed-node-test:1", sizes["node-24"], "node", "node --version", space=space,
+                       runtime=runtime)
     if "python-313" in sizes:
         make_image("vibed-python-test:1", [PYTHON], folders=["/usr/lib/python3.11"])
         wanted += pool("python-313", "vibed-python-test:1", sizes["python-313"], "python", "python3 --version",
-                       space=space)
+                       space=space, runtime=runtime)
     return wanted
 
 
@@ -231,6 +234,7 @@ class InstallTest(unittest.TestCase):
 
     sizes = {"static-nginx": 3, "node-24": 3, "python-313": 2}  # of the pools
     options = {}  # of Install
+    runtime = None  # the RuntimeClass of sandboxes
 
     @classmethod
     def setUpClass(cls):
@@ -245,7 +249,7 @@ class InstallTest(unittest.TestCase):
         cls.addClassCleanup(remove_namespace, space)
         subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True,
                        stdout=subprocess.DEVNULL)
-        apply(*pools(cls.sizes, space))
+        apply(*pools(cls.sizes, space, cls.runtime))
         folder = os.path.join(cls.folder, name)
         os.mkdir(folder)
         install = Install(folder, space, **options)

@@ -138,8 +138,8 @@ def make_image(name, programs=(), folders=(), files=()):
         shutil.rmtree(root)
 
 
-def pool(name, image, size, language, probe, parked=None, lane="general", space=SPACE):
-    """A SandboxTemplate and a SandboxWarmPool of that name."""
+def pool(name, image, size, language, probe, parked=None, lane="general", space=SPACE, runtime=None):
+    """A SandboxTemplate and a SandboxWarmPool of that name; `runtime` is a RuntimeClass."""
     environment = {"VIBED_AGENT_RELAY_ADDR": ":9080", "VIBED_TEMPLATE_NAME": name,
                    "VIBED_TEMPLATE_LANGUAGE": language, "VIBED_RUNTIME_PROBE": probe}
     if parked:
@@ -157,6 +157,8 @@ def pool(name, image, size, language, probe, parked=None, lane="general", space=
     pod = {"terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False,
            "enableServiceLinks": False, "containers": [container], "securityContext": {"fsGroup": 65532},
            "volumes": [{"name": "workspace", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]}
+    if runtime:
+        pod["runtimeClassName"] = runtime
     group = "extensions.agents.x-k8s.io/v1beta1"
     labels = {"vibed.dev/template": name, "vibed.dev/lane": lane}
     return [
