@@ -155,7 +155,12 @@ def timed_deploy(install, app, packed):
 
 def remove(api, install, app):
     install.call("DELETE", f"/v1/apps/{app}")
-    wait_for(f"{app} is gone", lambda: app not in (api.apps(install.space) or {app}))
+
+    def is_gone():
+        known = api.apps(install.space)
+        return known is not None and app not in known
+
+    wait_for(f"{app} is gone", is_gone)
 
 
 def deploys(api, kind, buffered, plain, runs):
