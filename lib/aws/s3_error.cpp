@@ -58,7 +58,7 @@ Error denied(const S3Failed& failed) {
 Error bad_credentials(const S3Failed& failed) {
   return make_error(
       "storage_credentials",
-      fmt::format("the source store does not accept the credentials of {} ({}), which were read "
+      fmt::format("the source store does not accept the keys of {} ({}), which were read "
                   "again: renew them ({})",
                   failed.origin, failed.key_id, words_of(failed)));
 }

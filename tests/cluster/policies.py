@@ -3,7 +3,8 @@ pod that a policy selects, made of what the API server has now and made again wh
 
 What a network plug-in would do is done here as far as tests need it: selectors of labels, blocks of addresses, numbers of
 ports. The node reaches its pods, as kubelet must. A Service is judged by its endpoints, or without any by the pods that
-it would select. Rules are of the inet hooks, which see no packet of gVisor: that one has a network stack of its own.
+it would select. Rules are of the inet hooks, which see no packet of gVisor (tried): that one has a network stack of its own. Pods
+of one name in two namespaces at once are refused.
 """
 
 import contextlib
