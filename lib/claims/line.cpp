@@ -16,7 +16,8 @@ std::string id_of(const SandboxRequest& request) {
   return "waiting:" + request.app_uid + ":" + std::to_string(request.generation);
 }
 
-Sandbox sandbox_of(const SandboxRequest& request, int others) {
+// Without a number of those who wait: every change of it would be a change of every app's record.
+Sandbox sandbox_of(const SandboxRequest& request) {
   Sandbox sandbox;
   sandbox.id = id_of(request);
   sandbox.app = request.app;
@@ -24,8 +25,8 @@ Sandbox sandbox_of(const SandboxRequest& request, int others) {
   sandbox.generation = request.generation;
   sandbox.template_name = request.template_name;
   sandbox.reason = "InLine";
-  sandbox.message = "in line with " + std::to_string(others) + " other app" +
-                    (others == 1 ? "" : "s") + " for template " + request.template_name;
+  sandbox.message = "in line, because as many sandboxes of template " + request.template_name +
+                    " boot as may at once; owners take turns";
   return sandbox;
 }
 
@@ -34,7 +35,7 @@ Sandbox sandbox_of(const SandboxRequest& request, int others) {
 Sandbox Line::add(const SandboxRequest& request) {
   if (!contains(request.app_uid, request.generation))
     waiting_[request.template_name][request.owner].push_back({++last_number_, request});
-  return sandbox_of(request, std::max(1, count(request.template_name)) - 1);
+  return sandbox_of(request);
 }
 
 bool Line::contains(const std::string& app_uid, std::int64_t generation) const {
@@ -101,11 +102,10 @@ std::optional<SandboxRequest> Line::next(const std::string& template_name, const
 std::vector<Sandbox> Line::view(std::string_view app_uid) const {
   std::vector<Sandbox> sandboxes;
   for (const auto& [name, owners] : waiting_) {
-    const int others = count(name) - 1;
     for (const auto& [owner, places] : owners)
       for (const Place& place : places)
         if (app_uid.empty() || place.request.app_uid == app_uid)
-          sandboxes.push_back(sandbox_of(place.request, others));
+          sandboxes.push_back(sandbox_of(place.request));
   }
   return sandboxes;
 }
