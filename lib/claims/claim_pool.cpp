@@ -61,10 +61,11 @@ Entry* ClaimSandboxPool::find(const std::string& id) {
   return at == entries_.end() || !at->second.claim.assigned() ? nullptr : &at->second;
 }
 
-std::vector<Claim> ClaimSandboxPool::claims() const {
+// The spares, and the claims of one app: nobody asks for those of thousands of others.
+std::vector<Claim> ClaimSandboxPool::claims(const std::string& app_uid) const {
   std::vector<Claim> result;
   for (const auto& [name, entry] : entries_) {
-    if (entry.taking) continue;
+    if (entry.taking || !(entry.claim.spare || entry.claim.app_uid == app_uid)) continue;
     result.push_back(entry.claim);
     if (entry.sandbox.phase == SandboxPhase::gone) result.back().stage = Stage::over;
   }

@@ -27,7 +27,7 @@ Result<Sandbox> ClaimSandboxPool::claim(const SandboxRequest& request) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return stopping_ || !claiming_.contains(key); });
   if (stopping_) return Error{Errc::cancelled, "the pool is stopping"};
-  Choice choice = choose(claims(), request, now(), options_.spares.take_margin);
+  Choice choice = choose(claims(request.app_uid), request, now(), options_.spares.take_margin);
   if (choice.what == Choice::What::use) return use(choice);
   if (auto refused = refused_.extract(key)) return std::move(refused.mapped());
   const bool has_room = choice.what == Choice::What::take || room(request.template_name).boots > 0;
@@ -42,7 +42,7 @@ void ClaimSandboxPool::claim_in_turn(const SandboxRequest& request) {
   Choice choice;
   {
     std::lock_guard lock(mutex_);
-    choice = choose(claims(), request, now(), options_.spares.take_margin);
+    choice = choose(claims(request.app_uid), request, now(), options_.spares.take_margin);
     if (choice.what == Choice::What::use) {
       use(choice);
       claiming_.erase({request.app_uid, request.generation});

@@ -295,7 +295,7 @@ void ClaimSandboxPool::tend() {
     tend_again_ = false;
     for (auto& [name, count] : wanted)
       count = std::min(count, demand_[name].wanted(options_.spares, now()));
-    plan = plan_spares(claims(), wanted, now(), options_.spares);
+    plan = plan_spares(claims(""), wanted, now(), options_.spares);
     // Of a template that is closed one is made at a time, to be asked.
     for (auto at = plan.create.begin(); at != plan.create.end();) {
       const Time again = validation_.ask_again_at(at->first);

@@ -76,7 +76,7 @@ class ClaimSandboxPool final : public ClaimPool {
   void forget(const std::string& name);
   void drop(const std::string& name);
   void put_service(const kube::Json& object);
-  std::vector<Claim> claims() const;
+  std::vector<Claim> claims(const std::string& app_uid) const;
   bool exposed(const Entry& entry) const;
   bool selected(const Entry& entry) const;           // by the Service, whose endpoints may be older
   std::string agent_host(const Claim& claim) const;  // no lock needed
