@@ -122,12 +122,15 @@ Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const Sandbox
   demand_[request.template_name].note(now());
   ++(taken.empty() || waited ? misses_ : hits_)[request.template_name];
   Entry* entry = put(*object);
-  if (entry != nullptr) entry->owner = request.owner;
-  call_in();
-  if (entry == nullptr) return Error{Errc::unavailable, "the claim went as it was made"};
+  if (entry == nullptr) {
+    call_in();
+    return Error{Errc::unavailable, "the claim went as it was made"};
+  }
+  entry->owner = request.owner;
   // Nobody can have injected what was a spare a moment ago.
   entry->known = entry->known || !taken.empty();
   settle(*entry);
+  call_in();
   schedule_tending(std::chrono::milliseconds(150));
   crew_.add([this, request] {
     if (auto made = make_service(request); !made)
