@@ -4,6 +4,7 @@
 
 #include "app/app_json.hpp"
 #include "app/label_value.hpp"
+#include "base/text.hpp"
 
 namespace vibed {
 namespace {
@@ -17,8 +18,6 @@ constexpr const char* kNoReason = "Unknown";
 bool is_alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 // A CamelCase word and little else.
 bool is_reason(const std::string& text) {
@@ -77,11 +76,7 @@ App fit_for_kubernetes(App app) {
   for (auto& [name, value] : app.labels) value = label_value(value);
   for (Condition& condition : app.status.conditions) {
     if (!is_reason(condition.reason)) condition.reason = kNoReason;
-    std::string& message = condition.message;
-    if (message.size() <= kMaxMessage) continue;
-    std::size_t end = kMaxMessage;
-    while (end > 0 && is_continuation(message[end])) --end;
-    message.resize(end);
+    condition.message.resize(cut(condition.message, kMaxMessage).size());
   }
   return app;
 }

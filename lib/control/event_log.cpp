@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.hpp"
+#include "base/text.hpp"
 #include "base/time.hpp"
 
 namespace vibed::control {
@@ -20,14 +21,6 @@ constexpr std::size_t kLongestName = 200;
 std::string micro_time(EventLog::Time time) {
   std::string text = to_rfc3339_nano(time);
   return text.substr(0, text.find('.') + 7) + "Z";
-}
-
-// At most `limit` bytes, cut between two characters.
-std::string cut(std::string text, std::size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) --limit;
-  text.resize(limit);
-  return text;
 }
 
 bool is_power_of_two(std::int64_t number) { return (number & (number - 1)) == 0; }
@@ -107,7 +100,7 @@ std::optional<EventLog::Write> EventLog::record(const Json& object, const Happen
   if (!may_begin(who, now)) return std::nullopt;
   // Events of what is in no namespace are kept in "default".
   const ObjectKey key{about.space.empty() ? "default" : about.space,
-                      cut(about.name, kLongestName) + "." + random_hex(8)};
+                      std::string(cut(about.name, kLongestName)) + "." + random_hex(8)};
   Json event = event_of(object, happening, key, now);
   const auto age = ages_.insert(ages_.end(), what);
   series_.emplace(what, Series{event, key, 1, now, now, age});

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "app/explain_failure.hpp"
+#include "base/text.hpp"
 
 namespace vibed::lifecycle {
 namespace {
@@ -11,13 +12,6 @@ namespace {
 constexpr std::size_t kLogLines = 10;
 constexpr std::size_t kLineBytes = 400;
 constexpr std::size_t kMessageBytes = 2048;
-
-// At most `most` bytes of `text`, no UTF-8 character in two.
-std::string_view cut(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return text;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
-  return text.substr(0, most);
-}
 
 bool serves(const Sandbox* sandbox) {
   return sandbox != nullptr && sandbox->phase == SandboxPhase::listening;

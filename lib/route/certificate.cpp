@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "route/listen_address.hpp"
 
 namespace vibed::route {
@@ -27,9 +28,7 @@ std::string reason_of(std::string_view line) {
   std::replace_if(
       reason.begin(), reason.end(), [](unsigned char c) { return c < 0x20; }, ' ');
   if (reason.size() <= kLongest) return reason;
-  std::size_t end = kLongest;
-  while ((static_cast<unsigned char>(reason[end]) & 0xC0) == 0x80) --end;  // not inside a letter
-  return reason.substr(0, end) + "...";
+  return std::string(cut(reason, kLongest)) + "...";
 }
 
 }  // namespace
