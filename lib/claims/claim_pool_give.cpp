@@ -73,6 +73,7 @@ void ClaimSandboxPool::begin(const Choice& choice, const SandboxRequest& request
 }
 
 ClaimSandboxPool::Room ClaimSandboxPool::room(const std::string& template_name) const {
+  const Time at = now();
   Room room;
   room.boots = options_.booting_most;
   auto count = [&](const std::string& owner) {
@@ -82,7 +83,7 @@ ClaimSandboxPool::Room ClaimSandboxPool::room(const std::string& template_name) 
   for (const auto& [name, entry] : entries_) {
     if (entry.claim.template_name != template_name || entry.taking) continue;
     if (entry.claim.assigned() && entry.sandbox.phase == SandboxPhase::pending) count(entry.owner);
-    if (may_take(entry.claim, now(), options_.spares.take_margin)) ++room.spares;
+    if (may_take(entry.claim, at, options_.spares.take_margin)) ++room.spares;
   }
   for (const auto& [key, request] : claiming_)
     if (request.template_name == template_name) count(request.owner);
