@@ -66,8 +66,7 @@ class Follower final : public RouteFollower {
   void apply() {
     std::erase_if(pending_,
                   [this](const auto& each) { return is_published(each.first, each.second); });
-    if (pending_.size() > 1 && apply_all()) return;
-    apply_each();
+    if (pending_.size() < 2 || !apply_all()) apply_each();
   }
 
   // One change of the front door, which for some layouts costs as much for one app as for all.
@@ -96,17 +95,18 @@ class Follower final : public RouteFollower {
   void apply_each() {
     for (auto item = pending_.begin(); item != pending_.end();) {
       const auto& [app, route] = *item;
+      if (is_published(app, route)) {
+        item = pending_.erase(item);
+        continue;
+      }
       auto published = published_.find(app);
       Status done = success();
       if (published != published_.end() && (!route || route->host != published->second.host)) {
         done = routes_.withdraw(published->second.host);
         if (done) published_.erase(app);
-      } else if (route && (published == published_.end() || published->second != *route)) {
+      } else {
         done = routes_.publish(*route);
         if (done) published_[app] = *route;
-      } else {
-        item = pending_.erase(item);
-        continue;
       }
       if (!done) {
         log::warn("route not changed, will retry", {{"app", app}, {"error", done.error().message}});
