@@ -141,8 +141,8 @@ class HttpClient final : public Client {
     Result<std::string> answer;
     bool reached = false;  // somebody took bytes
   };
-  Upload upload(const DeployRequest& request, PackedSource& source, milliseconds timeout,
-                std::stop_token stop, Reporter& reporter);
+  Upload upload(const DeployRequest& request, steady_clock::time_point until, std::stop_token stop,
+                Reporter& reporter);
   bool comes_back(steady_clock::time_point until, const std::stop_token& stop,
                   Reporter& reporter) const;
   void watch_phases(const std::string& app, const std::stop_token& stop, Reporter& reporter);
@@ -175,13 +175,17 @@ Result<std::string> HttpClient::send(const fetch::Request& request) const {
   return std::move(answer->body);
 }
 
-HttpClient::Upload HttpClient::upload(const DeployRequest& request, PackedSource& source,
-                                      milliseconds timeout, std::stop_token stop,
-                                      Reporter& reporter) {
-  MultipartSource body(request.metadata_json, *source.bytes, source.size);
+HttpClient::Upload HttpClient::upload(const DeployRequest& request, steady_clock::time_point until,
+                                      std::stop_token stop, Reporter& reporter) {
+  auto source = pack_source(request.path, [&](std::uint64_t bytes) {
+    reporter.bytes(DeployProgress::Stage::packing, bytes, 0);
+  });
+  if (!source) return {std::move(source).error()};
+  MultipartSource body(request.metadata_json, *source->bytes, source->size);
   fetch::Request upload = prepare("POST", "/v1/deploy", stop);
   upload.headers.emplace_back("Content-Type", body.content_type());
-  upload.timeout = timeout;
+  const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
+  upload.timeout = std::max(left, milliseconds(1));
   upload.body_source = &body;
   upload.body_size = body.size();
   const std::string name = text_of(json::parse(request.metadata_json, nullptr, false), "name");
@@ -232,19 +236,11 @@ Result<std::string> HttpClient::deploy(const DeployRequest& request, std::chrono
   }
   const auto until = steady_clock::now() + deadline;
   Reporter reporter(request);
-  Upload done{Error{Errc::internal, ""}};
-  for (int attempt = 1; attempt <= 2; ++attempt) {
-    auto source = pack_source(request.path, [&](std::uint64_t bytes) {
-      reporter.bytes(DeployProgress::Stage::packing, bytes, 0);
-    });
-    if (!source) return std::move(source).error();
-    const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
-    done = upload(request, *source, std::max(left, milliseconds(1)), stop, reporter);
-    // Whether the deploy was recorded before the server went, nobody can say: the same source once
-    // more is at worst one version too many.
-    if (done.answer || !done.reached || !is_unreachable(done.answer.error())) break;
-    if (attempt == 1 && !comes_back(until, stop, reporter)) break;
-  }
+  Upload done = upload(request, until, stop, reporter);
+  // Whether the deploy was recorded before the server went, nobody can say: the same source once
+  // more is at worst one version too many.
+  const bool lost = !done.answer && done.reached && is_unreachable(done.answer.error());
+  if (lost && comes_back(until, stop, reporter)) done = upload(request, until, stop, reporter);
   if (!done.answer) return std::move(done.answer).error();
   const json outcome = json::parse(*done.answer, nullptr, false);
   const std::string app = text_of(outcome, "app_id");
