@@ -40,9 +40,10 @@ struct Sandbox {
   std::vector<std::string> log_tail;  // the app's own last lines, of a failure
   std::string start_command;          // with its reason, once known
   std::string runtime_version;
-  std::string upstream;   // what Caddy dials once exposed
-  int port = 0;           // where the app listens inside, once listening
-  Time injected_at = {};  // when phase became starting
+  std::string upstream;      // what Caddy dials once exposed
+  std::string address = {};  // host:port of this one alone, where it has one: in a cluster, booted
+  int port = 0;              // where the app listens inside, once listening
+  Time injected_at = {};     // when phase became starting
 };
 
 struct SandboxRequest {

@@ -10,6 +10,8 @@ namespace vibed::api {
 namespace {
 
 constexpr std::size_t kLabelSize = 12;
+constexpr char kFindUpstream[] = "X-Vibed-Find-Upstream";
+constexpr char kUpstream[] = "X-Vibed-Upstream";
 
 // The label of "k3v0abc12345.localhost:18080". Whatever asks is not believed: only what has the
 // form of a label is looked up.
@@ -74,11 +76,21 @@ Notice notice_of(const App& app, const WaitingRoomOptions& options) {
   return notice;
 }
 
+bool serves(const App& app) {
+  return !app.removed_at && !app.spec.suspended && app.status.phase == Phase::ready;
+}
+
 Notice look_up(Service& service, const http::Request& request, const WaitingRoomOptions& options) {
   auto label = label_of(request.headers.get("Host"));
   if (!label) return unknown();
   auto app = service.find_by_label(*label);
-  if (app) return notice_of(*app, options);
+  if (app) {
+    Notice notice = notice_of(*app, options);
+    if (serves(*app) && !request.headers.get(kFindUpstream).empty()) {
+      notice.upstream = service.address_of(*app);
+    }
+    return notice;
+  }
   return app.error().code == Errc::not_found ? unknown() : unreachable();
 }
 
@@ -99,6 +111,7 @@ http::Router make_waiting_room(Service& service, const WaitingRoomOptions& optio
     response.headers.set("X-Content-Type-Options", "nosniff");
     response.headers.set("Content-Security-Policy",
                          "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'");
+    if (!notice.upstream.empty()) response.headers.set(kUpstream, notice.upstream);
     if (notice.retry_after > 0) {
       response.headers.set("Retry-After", std::to_string(notice.retry_after));
     }

@@ -94,6 +94,15 @@ Claim read_claim(const Json& object) {
   return claim;
 }
 
+std::string pod_address(const Claim& claim, int port) {
+  const bool six = claim.address.find(':') != std::string::npos;
+  return (six ? "[" + claim.address + "]" : claim.address) + ":" + std::to_string(port);
+}
+
+std::string relay_address(const Claim& claim) {
+  return claim.stage == Stage::ready ? pod_address(claim, kRelayPort) : "";
+}
+
 bool may_take(const Claim& claim, Time now, std::chrono::seconds margin) {
   const bool lasts = claim.shutdown == Time{} || claim.shutdown > now + margin;
   return claim.spare && claim.stage == Stage::ready && lasts;

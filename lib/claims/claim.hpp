@@ -45,6 +45,12 @@ struct Claim {
 // Labels that are none, or conditions that are missing, leave their fields empty.
 Claim read_claim(const kube::Json& object);
 
+// Where its pod is dialled: "10.0.0.1:9080", "[fd00::1]:9080".
+std::string pod_address(const Claim& claim, int port);
+
+// Where visitors are taken to in it; empty until it is ready.
+std::string relay_address(const Claim& claim);
+
 // Whether an app may have it: a spare that is ready and will not end within `margin` of `now`.
 bool may_take(const Claim& claim, Time now, std::chrono::seconds margin);
 

@@ -100,6 +100,7 @@ Entry* ClaimSandboxPool::put(const Json& object) {
                 (claim.stage == Stage::ready && entry.watch->address().host != agent_host(claim)));
   bool new_to_app = claim.assigned() && !entry.claim.assigned();
   entry.claim = std::move(claim);
+  entry.sandbox.address = relay_address(entry.claim);
   if (new_to_app) {
     const Claim& mine = entry.claim;
     entry.sandbox.id = mine.name;
@@ -165,10 +166,7 @@ void ClaimSandboxPool::settle(Entry& entry) {
 }
 
 std::string ClaimSandboxPool::agent_host(const Claim& claim) const {
-  const std::string& address = claim.address;
-  bool six = address.find(':') != std::string::npos;
-  int port = options_.agent_port != 0 ? options_.agent_port : kAgentPort;
-  return (six ? "[" + address + "]" : address) + ":" + std::to_string(port);
+  return pod_address(claim, options_.agent_port != 0 ? options_.agent_port : kAgentPort);
 }
 
 void ClaimSandboxPool::hear(Entry& entry) {

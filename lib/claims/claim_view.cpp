@@ -81,9 +81,7 @@ class View final : public ClaimView {
       return Error{Errc::not_found, "the sandbox " + id + " does not run, so no log lines"};
     }
     sandbox::AgentAddress agent;
-    bool six = claim.address.find(':') != std::string::npos;
-    int port = options_.agent_port != 0 ? options_.agent_port : kAgentPort;
-    agent.host = (six ? "[" + claim.address + "]" : claim.address) + ":" + std::to_string(port);
+    agent.host = pod_address(claim, options_.agent_port != 0 ? options_.agent_port : kAgentPort);
     agent.token = agent_token(options_.install_secret, claim.uid);
     return sandbox::agent_logs(*agents_, agent, request);
   }
@@ -152,6 +150,7 @@ class View final : public ClaimView {
     sandbox.phase = phase_of(claim.stage);
     sandbox.reason = claim.reason;
     sandbox.message = claim.message;
+    sandbox.address = relay_address(claim);
     for (const control::Object& service : services_->find_by(kOfLabel, claim.label)) {
       sandbox.exposed = selects(*service, claim);
     }

@@ -75,26 +75,41 @@ json static_text(const json& status, const std::string& body) {
           {"body", body}};
 }
 
-// To the waiting room; what follows when vibed itself is down is a plain 503.
-json waiting_room(const FrontDoorPlan& plan, bool body_is_spent) {
+// `handler`, and what `errors` say where it fails.
+json attempt(json handler, json errors) {
+  return {{"handler", "subroute"},
+          {"routes", list_of({{"handle", list_of(std::move(handler))}})},
+          {"errors", {{"routes", std::move(errors)}}}};
+}
+
+json vibed_is_down() {
+  json down = static_text(503, "vibed is not running; this app is not reachable right now\n");
+  down["headers"]["Retry-After"] = list_of("5");
+  return down;
+}
+
+json ask_waiting_room(const FrontDoorPlan& plan, bool with_body) {
   json proxy = proxy_to(plan.waiting_room.empty() ? "unix/" + plan.run + "/waiting-room.sock"
                                                   : plan.waiting_room);
   json request = {{"set",
                    {{"X-Vibed-App", list_of(label_placeholder(plan.domain))},
                     {"X-Vibed-Original-Method", list_of("{http.request.orig_method}")}}}};
-  if (body_is_spent) {
+  if (!with_body) {
     proxy["rewrite"] = {{"method", "GET"}};
     request["delete"] = list_of("Content-Length");
   }
   proxy["headers"] = {{"request", request}};
-  json down = static_text(503, "vibed is not running; this app is not reachable right now\n");
-  down["headers"]["Retry-After"] = list_of("5");
-  return {{"handler", "subroute"},
-          {"routes", list_of({{"handle", list_of(proxy)}})},
-          {"errors", {{"routes", list_of({{"handle", list_of(down)}})}}}};
+  return proxy;
 }
 
-json error_routes(const FrontDoorPlan& plan) {
+// To the waiting room; what follows when vibed itself is down is a plain 503.
+json waiting_room(const FrontDoorPlan& plan, bool with_body) {
+  return attempt(ask_waiting_room(plan, with_body),
+                 list_of({{"handle", list_of(vibed_is_down())}}));
+}
+
+// Of an app's proxy that failed; `not_dialled` answers where nobody took the request.
+json error_routes(const FrontDoorPlan& plan, json not_dialled_handler) {
   // The dial error and not every 502: an app that took a request and died must not see it arrive
   // somewhere else as well.
   const std::string dial = plan.upstream.empty() ? "dial unix" : "dial tcp";
@@ -109,11 +124,39 @@ json error_routes(const FrontDoorPlan& plan) {
   json routes = json::array();
   routes.push_back({{"match", list_of(not_dialled)},
                     {"terminal", true},
-                    {"handle", list_of(waiting_room(plan, !plan.version.keeps_body()))}});
+                    {"handle", list_of(std::move(not_dialled_handler))}});
   routes.push_back(
       {{"match", list_of(reset)}, {"terminal", true}, {"handle", list_of(reset_text)}});
   routes.push_back({{"handle", list_of(other_text)}});
   return routes;
+}
+
+// Where a refused dial does not mean that no app runs: a node of a cluster knows the pod of a
+// Service up to a second after vibed does (kube-proxy's minSyncPeriod). So the waiting room is
+// asked where the app is. If it knows, the app is tried there and at its Service; if not, what it
+// sent is the answer. Without a waiting room the Service is tried again.
+json another_way(const FrontDoorPlan& plan) {
+  const json service = proxy_to(wildcard_upstream(plan), plan.try_duration);
+  json both = service;
+  both["upstreams"].push_back({{"dial", "{http.reverse_proxy.header.X-Vibed-Upstream}"}});
+  both["load_balancing"]["selection_policy"] = {{"policy", "random"}};
+  json ask = ask_waiting_room(plan, false);
+  // Caddy keeps the body for the app only if a rewrite changes something, and a GET is one already.
+  ask["rewrite"]["uri"] = "/upstream";
+  ask["headers"]["request"]["set"]["X-Vibed-Find-Upstream"] = list_of("1");
+  const json found = attempt(both, error_routes(plan, waiting_room(plan, true)));
+  ask["handle_response"] = list_of({{"match", {{"headers", {{"X-Vibed-Upstream", list_of("*")}}}}},
+                                    {"routes", list_of({{"handle", list_of(found)}})}});
+  const json alone = attempt(service, error_routes(plan, vibed_is_down()));
+  return attempt(ask, list_of({{"handle", list_of(alone)}}));
+}
+
+// Whether the apps are somewhere else than this Caddy.
+bool is_edge(const FrontDoorPlan& plan) { return !plan.upstream.empty(); }
+
+// Where no app has taken the request.
+json not_taken(const FrontDoorPlan& plan, bool with_body) {
+  return is_edge(plan) ? another_way(plan) : waiting_room(plan, with_body);
 }
 
 // A route for all of *.domain.
@@ -124,7 +167,7 @@ json domain_route(const FrontDoorPlan& plan, json handler) {
 }
 
 void add_wildcard_routes(const FrontDoorPlan& plan, json& routes) {
-  routes.push_back(domain_route(plan, proxy_to(wildcard_upstream(plan), plan.try_duration)));
+  routes.push_back(domain_route(plan, proxy_to(wildcard_upstream(plan))));
 }
 
 void add_per_app_routes(const FrontDoorPlan& plan, json& routes) {
@@ -134,7 +177,7 @@ void add_per_app_routes(const FrontDoorPlan& plan, json& routes) {
   // A group of its own, so that a route can be appended without ending up behind the last one.
   const json group = {{"handler", "subroute"}, {"routes", apps}};
   routes.push_back({{"@id", "vibed-apps"}, {"handle", list_of(group)}});
-  routes.push_back(domain_route(plan, waiting_room(plan, false)));
+  routes.push_back(domain_route(plan, not_taken(plan, true)));
 }
 
 json server(const FrontDoorPlan& plan) {
@@ -148,14 +191,15 @@ json server(const FrontDoorPlan& plan) {
   json last = static_text(421, "no app has this host name\n");
   if (!plan.marker.empty()) last["@id"] = plan.marker;
   routes.push_back({{"handle", list_of(last)}});
-  json server = {{"listen", list_of(plan.listen)},
-                 {"automatic_https", {{"disable", true}}},
-                 {"protocols", list_of("h1")},
-                 {"read_header_timeout", "10s"},
-                 {"idle_timeout", "2m"},
-                 {"max_header_bytes", 64 * 1024},
-                 {"routes", routes},
-                 {"errors", {{"routes", error_routes(plan)}}}};
+  json server = {
+      {"listen", list_of(plan.listen)},
+      {"automatic_https", {{"disable", true}}},
+      {"protocols", list_of("h1")},
+      {"read_header_timeout", "10s"},
+      {"idle_timeout", "2m"},
+      {"max_header_bytes", 64 * 1024},
+      {"routes", routes},
+      {"errors", {{"routes", error_routes(plan, not_taken(plan, plan.version.keeps_body()))}}}};
   if (plan.tls.is_null()) return server;
   server["protocols"] = {"h1", "h2"};
   server["tls_connection_policies"] = list_of(json::object());
@@ -181,7 +225,7 @@ json redirect_server(const FrontDoorPlan& plan) {
 
 // What an operator must know: on one machine in a bounded file, elsewhere where Caddy is run to.
 json log_writer(const FrontDoorPlan& plan) {
-  if (!plan.upstream.empty()) return {{"output", "stderr"}};
+  if (is_edge(plan)) return {{"output", "stderr"}};
   return {{"output", "file"},
           {"filename", plan.run + "/caddy.log"},
           {"roll_size_mb", 5},
@@ -238,7 +282,7 @@ std::string route_id(const std::string& host, const std::string& domain) {
 }
 
 json app_route(const Route& route, const std::string& domain, const std::string& try_duration) {
-  json proxy = proxy_to(route.upstream, try_duration);
+  json proxy = proxy_to(route.upstream, is_app_host(route.host, domain) ? "" : try_duration);
   // Every change of another app re-provisions this handler too; its WebSockets live on.
   proxy["stream_close_delay"] = "24h";
   return {{"@id", route_id(route.host, domain)},

@@ -297,6 +297,7 @@ class MemorySandboxPool final : public MemoryPool {
     entry.label = request.label;
     Sandbox& sandbox = entry.sandbox;
     sandbox.id = "sb-" + std::to_string(++last_id_);
+    sandbox.address = sandbox.id + ":9080";
     sandbox.app = request.app;
     sandbox.app_uid = request.app_uid;
     sandbox.generation = request.generation;

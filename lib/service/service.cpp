@@ -134,4 +134,14 @@ Result<App> Service::find_by_label(const std::string& label) {
   return state_->apps.find_by_label(label);
 }
 
+std::string Service::address_of(const App& app) {
+  std::string address;
+  for (const Sandbox& sandbox : state_->pool.observe(app.uid)) {
+    if (sandbox.exposed) return sandbox.address;
+    // The record may be known before the move of the upstream is.
+    if (sandbox.generation == app.status.observed_generation) address = sandbox.address;
+  }
+  return address;
+}
+
 }  // namespace vibed

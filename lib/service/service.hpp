@@ -104,6 +104,9 @@ class Service {
 
   // For the waiting room: the app behind a label, whoever owns it.
   Result<App> find_by_label(const std::string& label);
+  // And where the sandbox that serves it is dialled by itself, past its stable upstream: host:port.
+  // Empty where nobody knows, and on one machine.
+  std::string address_of(const App& app);
 
  private:
   struct State;

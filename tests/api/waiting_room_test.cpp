@@ -19,8 +19,10 @@ class WaitingRoom : public ::testing::Test {
     server_ = *std::move(started);
   }
 
-  void write(Phase phase, const std::string& reason = "", const std::string& message = "") {
+  void write(Phase phase, const std::string& reason = "", const std::string& message = "",
+             std::int64_t serving = 0) {
     AppStatus status;
+    status.observed_generation = serving;
     status.phase = phase;
     set_condition(status, {"Ready", phase == Phase::ready, reason, message, {}, 1}, {});
     ASSERT_TRUE(apps_->write_status("app", app_.uid, status));
@@ -73,6 +75,32 @@ TEST_F(WaitingRoom, AnAppOnItsWayIs503AndToBeRetried) {
     EXPECT_EQ(page.status, 503);
     EXPECT_NE(page.body.find("http-equiv=\"refresh\""), std::string::npos);
   }
+}
+
+TEST_F(WaitingRoom, AnEdgeThatAsksIsToldWhereTheSandboxOfAReadyAppIs) {
+  const auto told = [&](const std::string& ask = "\r\nX-Vibed-Find-Upstream: 1") {
+    const std::string head = visit_app("*/*" + ask).head;
+    const std::string field = "\r\nX-Vibed-Upstream: ";
+    const std::size_t at = head.find(field);
+    if (at == head.npos) return std::string();
+    const std::size_t begin = at + field.size();
+    return head.substr(begin, head.find("\r\n", begin) - begin);
+  };
+  write(Phase::ready);
+  EXPECT_EQ(told(), "") << "it has no sandbox";
+  auto first = *pool_->claim({"app", app_.uid, label(), 1, "static-nginx"});
+  EXPECT_EQ(told(), "") << "none of the generation that serves";
+  write(Phase::ready, "", "", 1);
+  EXPECT_EQ(told(), first.address);
+  auto second = *pool_->claim({"app", app_.uid, label(), 2, "static-nginx"});
+  EXPECT_EQ(told(), first.address);
+  ASSERT_TRUE(pool_->inject(second.id, {"source", "", {}}));
+  pool_->finish(second.id, {});
+  ASSERT_TRUE(pool_->expose(label(), second.id));
+  EXPECT_EQ(told(), second.address) << "the record is behind";
+  EXPECT_EQ(told(""), "") << "a visitor";
+  write(Phase::starting, "", "", 1);
+  EXPECT_EQ(told(), "");
 }
 
 TEST_F(WaitingRoom, ASuspendedAppIs503WithoutRefresh) {

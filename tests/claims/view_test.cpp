@@ -79,6 +79,7 @@ TEST_F(ViewTest, FollowsASandboxFromItsClaimToItsEnd) {
   EXPECT_EQ(seen.generation, 1);
   EXPECT_EQ(seen.template_name, kTemplate);
   EXPECT_FALSE(seen.exposed);
+  EXPECT_EQ(seen.address, "");
 
   cluster_.hold(false);
   ASSERT_TRUE(until([&] { return pool_->observe("uid-1")[0].phase == SandboxPhase::bound; }));
@@ -87,6 +88,8 @@ TEST_F(ViewTest, FollowsASandboxFromItsClaimToItsEnd) {
   EXPECT_EQ(view_->observe("uid-1")[0].phase, SandboxPhase::bound);
   ASSERT_TRUE(pool_->expose(request_.label, claimed->id));
   EXPECT_TRUE(until([&] { return view_->observe("uid-1")[0].exposed; }));
+  EXPECT_EQ(view_->observe("uid-1")[0].address, pool_->observe("uid-1")[0].address);
+  EXPECT_TRUE(view_->observe("uid-1")[0].address.ends_with(":9080"));
   EXPECT_EQ(view_->observe_all().size(), 1U);
 
   ASSERT_TRUE(pool_->release(claimed->id));

@@ -52,9 +52,7 @@ ScriptedServer::ScriptedServer(std::function<Script(const Seen&)> answer,
                                const std::string& unix_socket)
     : answer_(std::move(answer)) {
   if (unix_socket.empty()) {
-    Bound bound = bind_to_loopback();
-    port_ = bound.port;
-    listener_ = bound.fd.release();
+    use(bind_to_loopback());
   } else {
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
@@ -64,6 +62,21 @@ ScriptedServer::ScriptedServer(std::function<Script(const Seen&)> answer,
       std::abort();
     }
   }
+  start();
+}
+
+ScriptedServer::ScriptedServer(std::function<Script(const Seen&)> answer, Bound port)
+    : answer_(std::move(answer)) {
+  use(std::move(port));
+  start();
+}
+
+void ScriptedServer::use(Bound port) {
+  port_ = port.port;
+  listener_ = port.fd.release();
+}
+
+void ScriptedServer::start() {
   if (::listen(listener_, 64) != 0) std::abort();
   acceptor_ = std::thread([this] { accept_all(); });
 }

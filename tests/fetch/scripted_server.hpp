@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/surroundings.hpp"
+
 namespace vibed::testing {
 
 struct Seen {
@@ -29,6 +31,8 @@ class ScriptedServer {
   // `unix_socket`: a path to listen on; empty: a free port of 127.0.0.1.
   explicit ScriptedServer(std::function<Script(const Seen&)> answer,
                           const std::string& unix_socket = "");
+  // At a port that was taken before: until now it has refused who came.
+  ScriptedServer(std::function<Script(const Seen&)> answer, Bound port);
   ~ScriptedServer();
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
@@ -38,6 +42,8 @@ class ScriptedServer {
   int open_connections();                           // now
 
  private:
+  void use(Bound port);
+  void start();
   void accept_all();
   void serve(int fd, int connection);
 

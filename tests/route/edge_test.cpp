@@ -116,8 +116,89 @@ TEST_F(EdgeTest, SendsToTheWaitingRoomWhatNobodyTakes) {
   ASSERT_TRUE(until([&] { return edge->condition().serving; }));
   auto answer = ask(address_, "no-such-app.apps.test", {.method = "POST", .body = "hello"});
   ASSERT_TRUE(answer) << answer.error().message;
-  EXPECT_NE(answer->body.find("X-Vibed-App: no-such-app\r\n"), std::string::npos) << answer->body;
+  EXPECT_TRUE(answer->body.starts_with("GET /upstream ")) << answer->body;
+  EXPECT_TRUE(answer->body.ends_with("\r\n\r\n")) << answer->body;
+  for (const char* line : {"X-Vibed-App: no-such-app\r\n", "X-Vibed-Original-Method: POST\r\n"})
+    EXPECT_NE(answer->body.find(line), std::string::npos) << line << answer->body;
+}
+
+// The waiting room's answer to an edge that asks where an app is.
+std::string found_at(const std::string& address) {
+  return "HTTP/1.1 503 Service Unavailable\r\nX-Vibed-Upstream: " + address +
+         "\r\nContent-Length: 4\r\n\r\npage";
+}
+
+bool finds(const Seen& seen) {
+  return seen.head.find("X-Vibed-Find-Upstream: 1\r\n") != std::string::npos;
+}
+
+// In both layouts: in one the Service does not know its pod yet, in the other there is no route.
+TEST_F(EdgeTest, TakesARequestToWhereTheWaitingRoomSaysTheAppIs) {
+  ScriptedServer app([](const Seen& seen) { return Script{ok_answer(seen.head + seen.body)}; });
+  ScriptedServer room([&](const Seen& seen) {
+    return Script{finds(seen) ? found_at("127.0.0.1:" + port_of(app)) : ok_answer("page")};
+  });
+  for (const Layout layout : {Layout::wildcard, Layout::per_app}) {
+    FrontDoorPlan of_layout = plan(app, room);
+    of_layout.layout = layout;
+    auto edge = start(of_layout);
+    ASSERT_TRUE(until([&] { return edge->condition().serving; }));
+    auto answer =
+        ask(address_, "new.apps.test", {.method = "POST", .url = "/a%2f?b=c", .body = "hello"});
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_TRUE(answer->body.starts_with("POST /a%2f?b=c ")) << answer->body;
+    EXPECT_TRUE(answer->body.ends_with("hello")) << answer->body;
+    EXPECT_EQ(answer->body.find("X-Vibed"), std::string::npos) << answer->body;
+    EXPECT_EQ(answer->header("X-Vibed-Upstream"), "");
+  }
+}
+
+TEST_F(EdgeTest, BelievesNoVisitorWhoSaysWhereAnAppIs) {
+  ScriptedServer app([](const Seen&) { return Script{ok_answer("app")}; });
+  ScriptedServer room([](const Seen& seen) { return Script{ok_answer(seen.head)}; });
+  auto edge = start(plan(app, room));
+  ASSERT_TRUE(until([&] { return edge->condition().serving; }));
+  auto answer = ask(address_, "no-such-app.apps.test",
+                    {.headers = {{"X-Vibed-Upstream", "127.0.0.1:" + port_of(app)}}});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_TRUE(answer->body.starts_with("GET /upstream ")) << answer->body;
+  EXPECT_EQ(answer->body.find("X-Vibed-Upstream"), std::string::npos) << answer->body;
+}
+
+TEST_F(EdgeTest, ShowsTheWaitingRoomWhenTheAppIsNotWhereItShouldBe) {
+  const std::string nobody = to_string(*claim_port(*parse_listen("127.0.0.1:0")));
+  ScriptedServer app([](const Seen&) { return Script{ok_answer("app")}; });
+  ScriptedServer room([&](const Seen& seen) {
+    return Script{finds(seen) ? found_at(nobody) : ok_answer("page of " + seen.head + seen.body)};
+  });
+  auto edge = start(plan(app, room));
+  ASSERT_TRUE(until([&] { return edge->condition().serving; }));
+  auto answer = ask(address_, "no-such-app.apps.test", {.method = "POST", .body = "hello"});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_TRUE(answer->body.starts_with("page of POST / ")) << answer->body;
   EXPECT_TRUE(answer->body.ends_with("hello")) << answer->body;
+}
+
+TEST_F(EdgeTest, TriesTheServiceAgainWhileThereIsNoWaitingRoom) {
+  ScriptedServer app([](const Seen&) { return Script{ok_answer("app")}; });
+  testing::Bound late = testing::bind_to_loopback();
+  FrontDoorPlan alone = plan(app, app);
+  alone.upstream = "{label}:" + std::to_string(late.port);
+  alone.waiting_room = to_string(*claim_port(*parse_listen("127.0.0.1:0")));
+  alone.try_duration = "20s";
+  auto edge = start(alone);
+  ASSERT_TRUE(until([&] { return edge->condition().serving; }));
+  std::unique_ptr<ScriptedServer> service;
+  std::thread starts([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    service = std::make_unique<ScriptedServer>(
+        [](const Seen& seen) { return Script{ok_answer("late " + seen.body)}; }, std::move(late));
+  });
+  auto answer = ask(address_, "localhost.apps.test", {.method = "POST", .body = "hello"});
+  starts.join();
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->body, "late hello");
 }
 
 TEST_F(EdgeTest, GivesARequestToAnAppOnceOnly) {
