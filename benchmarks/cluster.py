@@ -7,11 +7,9 @@ Every ratio is of pairs timed in turns in the same run. Two installations stand 
 spares and one without (`--spares 0 --spares-most 0`). Nothing else should run meanwhile.
 """
 import argparse
-import http.client
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +20,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests", "cluster")]
 from faults import Api, container_of, host_pid  # noqa: E402
 from front import Install, need_programs, pools  # noqa: E402
 from path import APPS, figure, memory_of, pack, row, table  # noqa: E402
-from world import CONTROLLER, ROOT, apply, kubectl, objects, remove_namespace, wait_for  # noqa: E402
+from world import apply, install_crds, kubectl, objects, remove_namespace, says_ready, wait_for  # noqa: E402
 
 SIZE = 3  # of each pool
 EXTENSIONS = "/apis/extensions.agents.x-k8s.io/v1beta1/namespaces/{}"
@@ -56,8 +54,7 @@ class Kubernetes(Api):
 
 
 def is_bound(claim):
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in claim.get("status", {}).get("conditions", []))
-    return ready and bool(claim["status"].get("sandbox", {}).get("podIPs"))
+    return says_ready(claim) and bool(claim["status"].get("sandbox", {}).get("podIPs"))
 
 
 # ---- one claim ------------------------------------------------------------------------------------------------------
@@ -213,7 +210,7 @@ def main():
     arguments = parser.parse_args()
     need_programs()
     folder = tempfile.mkdtemp(prefix="vibed-bench-")
-    subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True, stdout=subprocess.DEVNULL)
+    install_crds()
     api, installs, spaces = Kubernetes(), [], []
     try:
         if "claim" in arguments.only:

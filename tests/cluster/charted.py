@@ -8,19 +8,20 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
-import threading
-import time
 
-from front import CACHE, CADDY, NGINX, NODE, ROUTER, VIBED
-from world import AGENT, CONTROLLER, HERE, ROOT, SPACE, apply, copy_into, kubectl, label_of, libraries_of, objects
+from bucket import ACCESS, SECRET
+from front import CACHE, CADDY, NGINX, NODE, ROUTER, VIBED, deploy_by
+from world import (AGENT, CONTROLLER, ClusterTest, DOMAIN, HERE, ROOT, SPACE, apply, copy_into, kubectl, label_of, libraries_of,
+                   release_apps, spares, wait_for)
 
 CHART = os.path.join(ROOT, "chart")
+CRD = "vibedapps.vibed.dev"
 SYSTEM = "vibed-system"
-DOMAIN = "apps.test"
 API = f"http://vibed.{SYSTEM}.svc.cluster.local:8080"
 FRONT = f"vibed-caddy.{SYSTEM}.svc.cluster.local"
-HELM = (sorted(glob.glob(os.path.join(CACHE, "bin", "helm-[0-9]*"))) or [""])[-1]
+HELM = (sorted(glob.glob(os.path.join(CACHE, "bin", "helm-[0-9]*"))) or [os.path.join(CACHE, "bin", "helm")])[-1]
 
 # What is of the tests alone: names of images, sizes, the domain, short times. All else is as the chart has it.
 VALUES = {
@@ -49,6 +50,11 @@ def helm(*arguments, values=None, check=True, timeout=400):
     if check and done.returncode != 0:
         raise AssertionError(f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}\n{troubles()}")
     return done
+
+
+def roll_out(what, **changed):
+    """`what` is install or upgrade; of the values those are others."""
+    helm(what, "vibed", CHART, "--wait", "--timeout", "300s", values={**VALUES, **changed})
 
 
 def troubles():
@@ -117,37 +123,39 @@ def vibed(*arguments, check=True):
 
 
 def deploy(app, files, *flags, **options):
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            with open(os.path.join(folder, name), "w") as file:
-                file.write(text)
-        return vibed("deploy", folder, "--name", app, *flags, **options)
+    return deploy_by(vibed, app, files, *flags, **options)
 
 
-def make_disk():
-    """A volume for the API's sources, which this cluster has no provisioner for; the folder goes with the cluster."""
+def make_disk(name="vibed-data", mode="ReadWriteOnce"):
+    """A volume for the claim of that name, which this cluster has no provisioner for; the folder goes with the cluster."""
     disk = tempfile.mkdtemp(prefix="vibed-disk-", dir=os.path.join(os.environ["CLUSTER_HOME"], "state"))
     os.chown(disk, 65532, 65532)
-    apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "vibed-data"},
-           "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+    apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+           "spec": {"capacity": {"storage": "1Gi"}, "accessModes": [mode],
                     "hostPath": {"path": disk}, "persistentVolumeReclaimPolicy": "Retain",
-                    "claimRef": {"namespace": SYSTEM, "name": "vibed-data"}}})
+                    "claimRef": {"namespace": SYSTEM, "name": name}}})
+
+
+def sources_in(bucket, **options):
+    """The values for sources in that bucket, whose keys become a Secret. Options are of storage.tarball."""
+    kubectl("-n", SYSTEM, "create", "secret", "generic", "bucket", f"--from-literal=access-key-id={ACCESS}",
+            f"--from-literal=secret-access-key={SECRET}")
+    storage = bucket.storage(bucket.url)
+    storage["tarball"].update(options)
+    return {"s3": {"existingSecret": "bucket"}, "persistence": {"enabled": False}, "config": {"storage": storage}}
 
 
 def remove_all():
     """The release, and what it leaves."""
     helm("uninstall", "vibed", "--wait", check=False)
     for space in (SPACE, "default"):
-        for app in kubectl("-n", space, "get", "vibedapp", "-o", "name", check=False).split():
-            kubectl("-n", space, "patch", app, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
+        release_apps(space)
     kubectl("delete", "namespace", SPACE, SYSTEM, "--timeout=90s", "--ignore-not-found", check=False)
-    kubectl("delete", "pv", "vibed-data", "crd/vibedapps.vibed.dev", "--ignore-not-found", "--timeout=30s", check=False)
+    kubectl("delete", "pv", "vibed-data", f"crd/{CRD}", "--ignore-not-found", "--timeout=30s", check=False)
 
 
-def spares():
-    """The templates of which there is a ready spare."""
-    return {each["spec"]["warmPoolRef"]["name"] for each in objects("sandboxclaim", "vibed.dev/spare")
-            if any(c["type"] == "Ready" and c["status"] == "True" for c in each.get("status", {}).get("conditions", []))}
+def await_spares():
+    wait_for("spares of both templates", lambda: spares() == {"static-nginx", "node-24"}, 120)
 
 
 def ask(app, timeout=10, authority=None, path="/"):
@@ -169,28 +177,12 @@ def ask(app, timeout=10, authority=None, path="/"):
         connection.close()
 
 
-class Visitor:
-    """One request after another through Caddy's Service, until the end of the block."""
+class ChartTest(ClusterTest):
+    """Each test goes on from where the one before ended."""
 
-    def __init__(self, app):
-        self.app, self.answers, self.stop = app, [], threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.stop.is_set():
-            self.answers.append(ask(self.app))
-            time.sleep(0.02)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
-
-    def failures(self):
-        return [answer for answer in self.answers if answer[0] != 200]
+    def after_failure(self, result):
+        print(troubles(), file=sys.stderr)
+        result.stop()
 
 
 # ---- what accounts may do, and have done ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.parse
 
-from world import SPACE, kubectl, label_of, wait_for
+from world import SPACE, label_of, wait_for
 
 
 # ---- parts of the cluster -------------------------------------------------------------------------------------------

@@ -9,17 +9,15 @@ import sys
 import tempfile
 import threading
 import time
-import unittest
 
-from world import (ADDRESS, BUILD, CONTROLLER, Controller, Part, ROOT, SECRET, SPACE, apply, free_port, get, kubectl,
-                   label_of, make_image, objects, pool, remove_namespace, wait_for)
+from world import (ADDRESS, BUILD, CONTROLLER, ClusterTest, Controller, DOMAIN, Part, ROOT, SECRET, SPACE, apply, free_port,
+                   get, install_crds, kubectl, label_of, make_image, need, objects, pool, remove_namespace, spares, wait_for)
 
 VIBED = os.path.join(BUILD, "apps", "vibed", "vibed")
 ROUTER = os.path.join(BUILD, "apps", "vibed-router", "vibed-router")
 CACHE = os.environ.get("VIBED_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or
                                                       os.path.expanduser("~/.cache"), "vibed")
 CADDY = os.environ.get("VIBED_CADDY_211") or os.path.join(CACHE, "bin", "caddy-2.11")
-DOMAIN = "apps.test"
 KEY = "key-of-the-tests"
 OTHER_KEY = "key-of-another"
 NGINX, NODE, PYTHON = "/usr/sbin/nginx", "/usr/bin/node", "/usr/bin/python3"
@@ -32,12 +30,24 @@ require("http").createServer((request, answer) => {
 """
 
 
-def need_programs(*more):
-    for program in (VIBED, ROUTER, CONTROLLER, NGINX, NODE, PYTHON, *more):
-        if not os.access(program, os.X_OK):
-            sys.exit(f"there is no {program}")
-    if not os.access(CADDY, os.X_OK):
-        sys.exit(f"there is no {CADDY}: scripts/parts caddy builds it")
+def need_programs():
+    for program in (VIBED, ROUTER, CONTROLLER, NGINX, NODE, PYTHON):
+        need(program)
+    need(CADDY, "caddy")
+
+
+def node_app(text="", program=NODE_APP):
+    """The files of an app of Node that answers `text`, or does something else."""
+    return {"package.json": json.dumps({"main": "server.js"}), "server.js": program.replace("TEXT", text)}
+
+
+def deploy_by(vibed, app, files, *flags, **options):
+    """`vibed deploy` of a folder with those files; `vibed` runs the command line."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+        return vibed("deploy", folder, "--name", app, *flags, **options)
 
 
 class Install:
@@ -109,18 +119,10 @@ class Install:
         return done.stdout if check else (done.returncode, done.stdout + done.stderr)
 
     def deploy(self, app, files, *flags, **options):
-        folder = tempfile.mkdtemp(dir=self.folder)
-        try:
-            for name, text in files.items():
-                with open(os.path.join(folder, name), "w") as file:
-                    file.write(text)
-            return self.vibed("deploy", folder, "--name", app, *flags, **options)
-        finally:
-            shutil.rmtree(folder)
+        return deploy_by(self.vibed, app, files, *flags, **options)
 
     def deploy_node(self, app, text, *flags, **options):
-        files = {"package.json": json.dumps({"main": "server.js"}), "server.js": NODE_APP.replace("TEXT", text)}
-        return self.deploy(app, files, *flags, **options)
+        return self.deploy(app, node_app(text), *flags, **options)
 
     def upload(self, app, packed, key=KEY, timeout=60):
         """POST /v1/deploy without the command line, of a packed source: status and body; (0, why) without an answer."""
@@ -160,15 +162,9 @@ class Install:
     def connect(self, timeout=10):
         return http.client.HTTPConnection(ADDRESS, self.port, timeout=timeout)
 
-    def spares(self):
-        """The templates of which there is a ready spare."""
-        return {each["spec"]["warmPoolRef"]["name"] for each in objects("sandboxclaim", "vibed.dev/spare", self.space)
-                if any(c["type"] == "Ready" and c["status"] == "True"
-                       for c in each.get("status", {}).get("conditions", []))}
-
     def await_spares(self):
         wanted = {each["metadata"]["name"] for each in objects("sandboxwarmpool", space=self.space)}
-        wait_for("spares of every template", lambda: self.spares() == wanted, 120)
+        wait_for("spares of every template", lambda: spares(self.space) == wanted, 120)
 
     def stored_sources(self, app):
         """What is kept of the sources of `app`, in the folder of the API."""
@@ -229,7 +225,7 @@ def pools(sizes, space=SPACE, runtime=None):
     return wanted
 
 
-class InstallTest(unittest.TestCase):
+class InstallTest(ClusterTest):
     """Tests of one installation that is there for the whole class."""
 
     sizes = {"static-nginx": 3, "node-24": 3, "python-313": 2}  # of the pools
@@ -247,8 +243,7 @@ class InstallTest(unittest.TestCase):
         """Another installation, which ends with the class."""
         kubectl("create", "namespace", space)
         cls.addClassCleanup(remove_namespace, space)
-        subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True,
-                       stdout=subprocess.DEVNULL)
+        install_crds()
         apply(*pools(cls.sizes, space, cls.runtime))
         folder = os.path.join(cls.folder, name)
         os.mkdir(folder)
@@ -262,8 +257,5 @@ class InstallTest(unittest.TestCase):
             raise
         return install
 
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
-        super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            self.install.tell_logs()
+    def after_failure(self, result):
+        self.install.tell_logs()

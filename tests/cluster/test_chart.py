@@ -9,13 +9,13 @@ import tempfile
 import unittest
 
 import charted
-from bucket import ACCESS, NAME, SECRET, Bucket
-from charted import HELM, SYSTEM, VALUES, Visitor, ask, deploy, has_done, helm, may, secret, troubles, vibed
-from front import NODE_APP, need_programs
-from world import HERE, SPACE, apply, get, kubectl, objects, read_app, url_of, wait_for
+from bucket import Bucket
+from charted import (CRD, HELM, SYSTEM, VALUES, ChartTest, ask, await_spares, deploy, has_done, helm, may, roll_out, secret,
+                     sources_in, vibed)
+from front import need_programs, node_app
+from world import HERE, Load, SPACE, apply, get, kubectl, need, objects, read_app, url_of, wait_for
 
 PAGE = {"index.html": "<p>one</p>"}
-CRD = "vibedapps.vibed.dev"
 
 # Permissions that a good day does not need, with what needs them.
 ON_A_BAD_DAY = {
@@ -28,12 +28,8 @@ ON_A_BAD_DAY = {
 }
 
 
-def node_app(text):
-    return {"package.json": json.dumps({"main": "server.js"}), "server.js": NODE_APP.replace("TEXT", text)}
-
-
-def changed(**values):
-    return {**VALUES, **values}
+def visitor(app):
+    return Load(lambda: ask(app), pause=0.02)
 
 
 def condition(kind, name, type_, *arguments):
@@ -41,21 +37,15 @@ def condition(kind, name, type_, *arguments):
     return kubectl(*arguments, "get", kind, name, "-o", f"jsonpath={path}", check=False)
 
 
-class ChartOnACluster(unittest.TestCase):
+class ChartOnACluster(ChartTest):
     @classmethod
     def setUpClass(cls):
         charted.make_images()
         # As restricted as namespaces get: the control plane must do with it.
         apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": {
             f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}}})
-        cls.addClassCleanup(cls.remove_all)
-        # A disk, which this cluster has no provisioner for.
-        cls.disk = tempfile.mkdtemp(prefix="vibed-disk-", dir=os.path.join(os.environ["CLUSTER_HOME"], "state"))
-        os.chown(cls.disk, 65532, 65532)
-        apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "vibed-data"},
-               "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
-                        "hostPath": {"path": cls.disk}, "persistentVolumeReclaimPolicy": "Retain",
-                        "claimRef": {"namespace": SYSTEM, "name": "vibed-data"}}})
+        cls.addClassCleanup(charted.remove_all)
+        charted.make_disk()
         # What an installation of vibeD v0.6 has left.
         kubectl("create", "--field-manager=helm", "-f", os.path.join(HERE, "manifests", "vibedapps-v0.6.yaml"))
         kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
@@ -66,34 +56,10 @@ class ChartOnACluster(unittest.TestCase):
                             "runtime": {"lane": "general", "template": "node-24"}, "ttl": "30m"}}
         apply(cls.old)
 
-    @classmethod
-    def remove_all(cls):
-        helm("uninstall", "vibed", "--wait", check=False)
-        for space in (SPACE, "default"):
-            for app in kubectl("-n", space, "get", "vibedapp", "-o", "name", check=False).split():
-                kubectl("-n", space, "patch", app, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
-        kubectl("delete", "namespace", SPACE, SYSTEM, "--timeout=90s", "--ignore-not-found", check=False)
-        kubectl("delete", "pv", "vibed-data", "crd/" + CRD, "--ignore-not-found", "--timeout=30s", check=False)
-
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
-        super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            print(troubles(), file=sys.stderr)
-            result.stop()  # each goes on from where the one before ended
-
-    @staticmethod
-    def spares():
-        return {each["spec"]["warmPoolRef"]["name"] for each in objects("sandboxclaim", "vibed.dev/spare")
-                if any(c["type"] == "Ready" and c["status"] == "True" for c in each.get("status", {}).get("conditions", []))}
-
-    def await_spares(self):
-        wait_for("spares of both templates", lambda: self.spares() == {"static-nginx", "node-24"}, 120)
-
     def test_1_install(self):
         helm("install", "vibed", charted.CHART, "--dry-run=server", values=VALUES)
         self.assertEqual(kubectl("get", "namespace", SPACE, "--ignore-not-found"), "", "a dry run makes nothing")
-        helm("install", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=VALUES)
+        roll_out("install")
         # The API server's own judgement of everything that is rendered; a warning of Pod Security is an error.
         rendered = helm("get", "manifest", "vibed").stdout
         kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--warnings-as-errors", "-f", "-",
@@ -114,7 +80,7 @@ class ChartOnACluster(unittest.TestCase):
             self.assertEqual(old["spec"][key], value)
 
     def test_3_a_deploy_reaches_a_visitor(self):
-        self.await_spares()
+        await_spares()
         url = deploy("site", PAGE).strip().splitlines()[-1]
         self.assertEqual(url, f"http://{charted.label_of('site')}.{charted.DOMAIN}")
         self.assertEqual(ask("site"), (200, "<p>one</p>"))
@@ -168,25 +134,25 @@ class ChartOnACluster(unittest.TestCase):
         token, key = secret("vibed-agent", "token"), secret("vibed-keys", "api-key")
         claim = objects("sandboxclaim", "vibed.dev/app=server")[0]["metadata"]["uid"]
         mark = {"podAnnotations": {"a": "b"}}
-        newer = changed(**mark, controller={**VALUES["controller"], "spares": 2, **mark}, caddy={**VALUES["caddy"], **mark})
-        with Visitor("server") as visitor:
-            helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=newer)
-        print(f"upgrade: {len(visitor.answers)} requests, failed: {visitor.failures()[:3]}", file=sys.stderr)
-        self.assertEqual(visitor.failures(), [])
+        with visitor("server") as load:
+            roll_out("upgrade", **mark, controller={**VALUES["controller"], "spares": 2, **mark},
+                     caddy={**VALUES["caddy"], **mark})
+        print(f"upgrade: {len(load.answers)} requests, failed: {load.failures()[:3]}", file=sys.stderr)
+        self.assertEqual(load.failures(), [])
         self.assertEqual((secret("vibed-agent", "token"), secret("vibed-keys", "api-key")), (token, key))
         self.assertEqual(objects("sandboxclaim", "vibed.dev/app=server")[0]["metadata"]["uid"], claim)
-        self.await_spares()
+        await_spares()
         deploy("server", node_app("two"))
         self.assertEqual(ask("server"), (200, "node two"))
 
     def test_6_a_rollback(self):
-        with Visitor("server") as visitor:
+        with visitor("server") as load:
             helm("rollback", "vibed", "1", "--wait", "--timeout", "300s")
-        self.assertEqual(visitor.failures(), [])
+        self.assertEqual(load.failures(), [])
         arguments = kubectl("-n", SYSTEM, "get", "deployment", "vibed-controller", "-o",
                             "jsonpath={.spec.template.spec.containers[0].args}")
         self.assertIn("--spares=1", arguments)
-        self.await_spares()
+        await_spares()
         vibed("rollback", "server")
         self.assertEqual(ask("server"), (200, "node one"))
 
@@ -200,16 +166,10 @@ class ChartOnACluster(unittest.TestCase):
                         "-days", "2", "-subj", "/CN=apps", "-addext", f"subjectAltName=DNS:*.{charted.DOMAIN}",
                         "-keyout", key, "-out", certificate], check=True, capture_output=True)
         kubectl("-n", SYSTEM, "create", "secret", "tls", "certificate", f"--cert={certificate}", f"--key={key}")
-        kubectl("-n", SYSTEM, "create", "secret", "generic", "bucket", f"--from-literal=access-key-id={ACCESS}",
-                f"--from-literal=secret-access-key={SECRET}")
-        place = {"bucket": NAME, "region": "us-east-1", "endpoint": bucket.url}
-        helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=changed(
-            replicaCount=2, s3={"existingSecret": "bucket"}, persistence={"enabled": False},
-            config={"storage": {"tarball": {"backend": "s3", "s3": place}}},
-            router={**VALUES["router"], "layout": "per-app"},
-            caddy={**VALUES["caddy"], "tls": {"existingSecret": "certificate"}},
-            controller={**VALUES["controller"], "urlScheme": "https"}))
-        self.await_spares()
+        roll_out("upgrade", replicaCount=2, **sources_in(bucket), router={**VALUES["router"], "layout": "per-app"},
+                 caddy={**VALUES["caddy"], "tls": {"existingSecret": "certificate"}},
+                 controller={**VALUES["controller"], "urlScheme": "https"})
+        await_spares()
         self.assertEqual(ask("server", authority=certificate), (200, "node one"), "what was there")
         url = deploy("safe", PAGE).strip().splitlines()[-1]
         self.assertEqual(url, f"https://{charted.label_of('safe')}.{charted.DOMAIN}")
@@ -222,7 +182,7 @@ class ChartOnACluster(unittest.TestCase):
         self.assertEqual((refused, may("vibed-caddy", SPACE) - may("vibed-nobody", SPACE)), (set(), done))
         self.assertEqual({verb for _, _, verb in done}, {"list", "watch"})
         # And back, to the volume that was kept meanwhile.
-        helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=VALUES)
+        roll_out("upgrade")
         self.assertEqual(ask("server"), (200, "node one"))
 
     def test_8_uninstalling_keeps_the_apps_and_installing_again_adopts_them(self):
@@ -236,9 +196,9 @@ class ChartOnACluster(unittest.TestCase):
         self.assertEqual(get(url_of("server")), (200, "node one"), "the app runs on")
         self.assertEqual(objects("networkpolicy")[0]["metadata"]["name"], "vibed-sandboxes")
         self.assertEqual(secret("vibed-agent", "token"), token)
-        helm("install", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=VALUES)
+        roll_out("install")
         wait_for("the app through Caddy", lambda: ask("server") == (200, "node one"))
-        self.await_spares()
+        await_spares()
         now = read_app("server")
         for key in ("uid", "generation"):
             self.assertEqual(now["metadata"][key], before["metadata"][key])
@@ -249,7 +209,6 @@ class ChartOnACluster(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    need_programs(*([HELM] if HELM else []))
-    if not HELM:
-        sys.exit("there is no helm: scripts/parts chart builds it")
+    need_programs()
+    need(HELM, "chart")
     unittest.main(verbosity=2)

@@ -1,20 +1,19 @@
 """vibed-controller on the real cluster: agent-sandbox, kubelet, kube-proxy and the API server are the real ones."""
 
-import os
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
 from faults import kill_container
-from world import (AGENT, CONTROLLER, Controller, Load, ROOT, SPACE, Sources, apply, await_app, get, kubectl,
-                   make_image, objects, pool, read_app, remove_namespace, url_of, visit, wait_for, write_app)
+from front import NGINX, pools
+from world import (AGENT, CONTROLLER, ClusterTest, Controller, Load, SPACE, Sources, apply, await_app, get, install_crds,
+                   kubectl, need, objects, read_app, ready_condition, remove_namespace, spares, url_of, visit, wait_for,
+                   write_app)
 
-NGINX = "/usr/sbin/nginx"
 STATIC = "static-nginx"
 CLAIM = "sandboxclaim"
 
@@ -27,45 +26,38 @@ def claims_of(app):
     return objects(CLAIM, f"vibed.dev/app={app}")
 
 
-def spares():
-    return [each["metadata"]["name"] for each in objects(CLAIM, "vibed.dev/spare")
-            if any(c["type"] == "Ready" and c["status"] == "True" for c in each.get("status", {}).get("conditions", []))]
+def load_of(app):
+    return Load(lambda: visit(url_of(app)))
 
 
-class ControllerOnACluster(unittest.TestCase):
+class ControllerOnACluster(ClusterTest):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="vibed-cluster-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.sources = Sources()
         cls.addClassCleanup(cls.sources.close)
-        make_image("vibed-static-test:1", [NGINX],
-                   files=[(f"{ROOT}/templates/static-nginx/nginx.conf", "/etc/vibed/nginx.conf")])
         kubectl("create", "namespace", SPACE)
         cls.addClassCleanup(remove_namespace, SPACE)
         for _ in range(2):  # the second time there is nothing to do
-            subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True)
-        apply(*pool(STATIC, "vibed-static-test:1", 6, "static", "nginx -v",
-                    ["nginx", "-e", "stderr", "-c", "/etc/vibed/nginx.conf"], "fast"))
+            install_crds()
+        apply(*pools({STATIC: 6}))
         cls.first = Controller("first", cls.folder)
         cls.second = Controller("second", cls.folder)
         cls.addClassCleanup(cls.end_all)
         cls.first.start()
         wait_for("the first leads", cls.first.leads)
         cls.second.start()
-        wait_for("spares", lambda: len(spares()) >= 1)
+        wait_for("spares", spares)
 
     @classmethod
     def end_all(cls):
         for each in (cls.first, cls.second):
             each.end()
 
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
-        super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            for each in (self.first, self.second):
-                print(f"--- {each.name}\n{each.log()[-6000:]}", file=sys.stderr)
+    def after_failure(self, result):
+        for each in (self.first, self.second):
+            print(f"--- {each.name}\n{each.log()[-6000:]}", file=sys.stderr)
 
     def deploy(self, app, text, **spec):
         write_app(app, self.sources.put(app, page(text)), STATIC, "fast", **spec)
@@ -100,7 +92,7 @@ class ControllerOnACluster(unittest.TestCase):
         self.deploy("swap", "old")
         await_app("swap")
         self.serves("swap", "old")
-        with Load(url_of("swap")) as load:
+        with load_of("swap") as load:
             wait_for("answers", lambda: len(load.answers) > 50)
             self.deploy("swap", "new")
             await_app("swap")
@@ -117,7 +109,7 @@ class ControllerOnACluster(unittest.TestCase):
         before = claims_of("steady")[0]["metadata"]["uid"]
         leader = self.leader()
         record = read_app("steady")["metadata"]["resourceVersion"]
-        with Load(url_of("steady")) as load:
+        with load_of("steady") as load:
             killed = time.monotonic()
             leader.end(signal.SIGKILL)
             self.deploy("after", "after")
@@ -184,11 +176,11 @@ class ControllerOnACluster(unittest.TestCase):
     def test_7_what_cannot_be_says_why(self):
         write_app("nowhere", self.sources.put("nowhere", page("x")), "ruby-4")
         app = await_app("nowhere", "Failed")
-        ready = next(c for c in app["status"]["conditions"] if c["type"] == "Ready")
+        ready = ready_condition(app)
         self.assertEqual(ready["reason"], "TemplateMissing", ready)
         write_app("sourceless", "sourceless.v1." + "0" * 32, STATIC, "fast")
         app = await_app("sourceless", "Failed")
-        ready = next(c for c in app["status"]["conditions"] if c["type"] == "Ready")
+        ready = ready_condition(app)
         self.assertEqual(ready["reason"], "InjectFailed", ready)
         self.assertIn("source", ready["message"])
 
@@ -209,6 +201,5 @@ class ControllerOnACluster(unittest.TestCase):
 
 if __name__ == "__main__":
     for program in (AGENT, CONTROLLER, NGINX):
-        if not os.access(program, os.X_OK):
-            sys.exit(f"there is no {program}")
+        need(program)
     unittest.main(verbosity=2)

@@ -7,8 +7,8 @@ import sys
 import time
 import unittest
 
-from front import DOMAIN, OTHER_KEY, InstallTest, Visitors, need_programs
-from world import label_of, objects, read_app, wait_for
+from front import OTHER_KEY, InstallTest, Visitors, need_programs
+from world import DOMAIN, label_of, objects, read_app, wait_for
 
 PYTHON_APP = """
 import http.server, os

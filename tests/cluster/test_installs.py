@@ -6,7 +6,7 @@ import sys
 import unittest
 
 from front import OTHER_KEY, InstallTest, need_programs
-from world import apply, await_app, kubectl, label_of, objects, read_app, wait_for
+from world import DOMAIN, apply, await_app, kubectl, label_of, objects, read_app, ready_condition, wait_for
 
 LONGEST = "a" + "-long-name" * 6 + "-x"  # 63 characters, which is what a DNS label and a label's value may have
 SECOND = "vibed-apps-of-another"
@@ -35,7 +35,7 @@ class Installs(InstallTest):
         self.assertEqual(json.loads(self.install.ask("only")[1])["code"], "not_found")
         # Nor by the other's label: a front door knows the Services of its own namespace.
         connection = self.install.connect()
-        connection.request("GET", "/", headers={"Host": f"{label_of('only', SECOND)}.apps.test"})
+        connection.request("GET", "/", headers={"Host": f"{label_of('only', SECOND)}.{DOMAIN}"})
         self.assertEqual(connection.getresponse().status, 404)
         connection.close()
         # What one does leaves the other's alone.
@@ -86,7 +86,7 @@ class Installs(InstallTest):
                 waiting = [each for each in map(lambda each: read_app(each, SECOND), apps)
                            if each["status"]["phase"] != "Ready"]
                 self.assertTrue(waiting, "the quota was not full")
-                ready = next(c for c in waiting[-1]["status"]["conditions"] if c["type"] == "Ready")
+                ready = ready_condition(waiting[-1])
                 print(f"{limit} full: {waiting[-1]['status']['phase']}: {ready['reason']}: {ready['message']}",
                       file=sys.stderr)
                 self.assertIn("quota", ready["message"])

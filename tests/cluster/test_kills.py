@@ -3,7 +3,6 @@ none says Ready that does not answer, and how long it took is printed."""
 
 import os
 import signal
-import sys
 import threading
 import time
 import unittest
@@ -11,17 +10,13 @@ import unittest
 from bucket import VERSITYGW, Bucket
 from faults import Api, Step, Truth, children_of, container_of, host_pid, kill_container, kill_program
 from front import InstallTest, Visitors, need_programs
-from world import kubectl, objects, wait_for
+from world import kubectl, need, objects, say, wait_for
 
 SPARE_LIFETIME = 10  # seconds
 SETTLED = 4  # seconds after which everybody has noticed: kubelet looks at its containers once a second
 PATIENCE = 90  # seconds for everything to be well again
 # A pod that ended is known of when kubelet, agent-sandbox and controller have told each other. Seen: at most 3.3 s.
 MOST_UNTRUE = 10
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 class Kills(InstallTest):
@@ -263,6 +258,5 @@ class Kills(InstallTest):
 
 if __name__ == "__main__":
     need_programs()
-    if not os.access(VERSITYGW, os.X_OK):
-        sys.exit(f"there is no {VERSITYGW}: scripts/parts s3 builds it")
+    need(VERSITYGW, "s3")
     unittest.main(verbosity=2)

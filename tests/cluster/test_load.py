@@ -9,13 +9,12 @@ import concurrent.futures
 import os
 import re
 import statistics
-import sys
 import time
 import unittest
 
 from faults import Api, is_ready
 from front import KEY, OTHER_KEY, InstallTest, need_programs
-from world import get, wait_for
+from world import get, ready_condition, say, wait_for
 
 BURST = int(os.environ.get("VIBED_BURST", "60"))
 POOL = int(os.environ.get("VIBED_BURST_POOL", "10"))
@@ -25,10 +24,6 @@ DEPLOYS = int(os.environ.get("VIBED_DEPLOYS", "10"))  # of each kind that is cou
 # seen) a little more than they take.
 GOALS = {"first deploy": 12, "redeploy": 12, "rollback": 12, "resume": 12, "suspend": 7, "remove": 7}
 LINE = re.compile(r'^vibed_cluster_requests_total\{(.*)\} ([0-9.e+]+)$', re.MULTILINE)
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 class Load(InstallTest):
@@ -131,7 +126,7 @@ class Load(InstallTest):
         self.assertLess(waited[OTHER_KEY], waited[KEY])
         records = api.apps()
         for app in failed:
-            ready_now = next(c for c in records[app]["status"]["conditions"] if c["type"] == "Ready")
+            ready_now = ready_condition(records[app])
             say(f"  {app}: {ready_now['reason']}: {ready_now['message'][:200]}")
             self.assertTrue(ready_now["reason"] and ready_now["message"], app)
         for app in became:

@@ -1,7 +1,6 @@
 """vibed as its chart installs it, with its NetworkPolicies in force: what sandboxes reach, and how sources get into them."""
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -10,12 +9,12 @@ import unittest
 import urllib.parse
 
 import charted
-from bucket import ACCESS, NAME, SECRET, VERSITYGW, Bucket
-from charted import HELM, SYSTEM, VALUES, ask, deploy, helm, troubles, vibed
-from front import NODE_APP, need_programs
+from bucket import VERSITYGW, Bucket
+from charted import HELM, SYSTEM, ChartTest, ask, deploy, roll_out, sources_in, vibed
+from front import need_programs, node_app
 from outside import METADATA, PUBLIC, RESOLVER, addresses, serve_names, serve_web
 from policies import Enforcer, inside, network_of
-from world import ADDRESS, SPACE, apply, kubectl, label_of, objects, read_app, wait_for
+from world import ADDRESS, apply, kubectl, need, objects, read_app, ready_condition, wait_for
 
 PAGE = {"index.html": "<p>one</p>"}
 WEB = 8099
@@ -51,13 +50,7 @@ http.createServer((request, answer) => {
 """
 
 
-def node_app(text):
-    return {"package.json": json.dumps({"main": "server.js"}), "server.js": text}
-
-
-class LockedDown(unittest.TestCase):
-    """Each test goes on from where the one before ended."""
-
+class LockedDown(ChartTest):
     @classmethod
     def setUpClass(cls):
         charted.make_images()
@@ -72,21 +65,18 @@ class LockedDown(unittest.TestCase):
         cls.enforcer = Enforcer()
         cls.enforcer.__enter__()  # the control plane comes up under its policies too
         cls.addClassCleanup(cls.enforcer.__exit__, None, None, None)
-        helm("install", "vibed", charted.CHART, "--wait", "--timeout", "300s", values=VALUES)
+        roll_out("install")
 
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
-        super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            print(troubles(), self.enforcer.troubles[-5:], file=sys.stderr)
-            result.stop()
+    def after_failure(self, result):
+        super().after_failure(result)
+        print(self.enforcer.troubles[-5:], file=sys.stderr)
 
     def await_spares(self):
-        wait_for("spares of both templates", lambda: charted.spares() == {"static-nginx", "node-24"}, 120)
+        charted.await_spares()
         self.enforcer.settle()
 
     def upgrade(self, **values):
-        helm("upgrade", "vibed", charted.CHART, "--wait", "--timeout", "300s", values={**VALUES, **values})
+        roll_out("upgrade", **values)
         self.await_spares()
 
     def pod_of(self, app):
@@ -102,10 +92,10 @@ class LockedDown(unittest.TestCase):
 
     def test_1_sources_are_pushed(self):
         self.await_spares()
-        deploy("prober", node_app(PROBER))
-        deploy("neighbour", node_app(NODE_APP.replace("TEXT", "one")))
+        deploy("prober", node_app(program=PROBER))
+        deploy("neighbour", node_app("one"))
         self.assertEqual(ask("neighbour"), (200, "node one"))
-        deploy("neighbour", node_app(NODE_APP.replace("TEXT", "two")))
+        deploy("neighbour", node_app("two"))
         self.assertEqual(ask("neighbour"), (200, "node two"))
         self.assertIn("listening, two", vibed("logs", "neighbour"))
         vibed("rollback", "neighbour")
@@ -170,11 +160,7 @@ class LockedDown(unittest.TestCase):
         self.addClassCleanup(shutil.rmtree, folder)
         bucket = Bucket(folder, PUBLIC).open()
         self.addClassCleanup(bucket.end)
-        kubectl("-n", SYSTEM, "create", "secret", "generic", "bucket", f"--from-literal=access-key-id={ACCESS}",
-                f"--from-literal=secret-access-key={SECRET}")
-        place = {"bucket": NAME, "region": "us-east-1", "endpoint": bucket.url}
-        self.upgrade(s3={"existingSecret": "bucket"}, persistence={"enabled": False},
-                     config={"storage": {"tarball": {"backend": "s3", "delivery": "pull", "s3": place}}})
+        self.upgrade(**sources_in(bucket, delivery="pull"))
         deploy("site", PAGE)
         self.assertEqual(ask("site"), (200, "<p>one</p>"))
         self.assertEqual(len(bucket.stored_sources("site")), 1)
@@ -185,15 +171,14 @@ class LockedDown(unittest.TestCase):
         vibed("suspend", "site")
         vibed("resume", "site")
         self.assertEqual(ask("site"), (200, "<p>one</p>"))
-        deploy("server", node_app(NODE_APP.replace("TEXT", "pulled")))
+        deploy("server", node_app("pulled"))
         self.assertEqual(ask("server"), (200, "node pulled"))
 
     def test_5_sources_that_the_api_serves_cannot_be_pulled_and_the_app_says_why(self):
         self.upgrade(config={"storage": {"tarball": {"delivery": "pull"}}})
         deploy("late", PAGE, check=False)
         wait_for("the failure", lambda: (read_app("late") or {}).get("status", {}).get("phase") == "Failed", 60)
-        conditions = {each["type"]: each for each in read_app("late")["status"]["conditions"]}
-        status = conditions["Ready"]
+        status = ready_condition(read_app("late"))
         print(f"served, pulled: {status['reason']}: {status['message']}", file=sys.stderr)
         self.assertEqual(status["reason"], "InjectFailed")
         for word in (f"cannot reach vibed.{SYSTEM}.svc.cluster.local:8080", "networkPolicy.extraEgress",
@@ -201,20 +186,18 @@ class LockedDown(unittest.TestCase):
             self.assertIn(word, status["message"])
         self.assertNotIn("/internal/sources/", status["message"])
         # The app that serves goes on, and its record says why the newer one does not.
-        deploy("neighbour", node_app(NODE_APP.replace("TEXT", "three")), check=False)
+        deploy("neighbour", node_app("three"), check=False)
         wait_for("the failure of the redeploy", lambda: "networkPolicy.extraEgress" in json.dumps(read_app("neighbour")["status"]))
         self.assertEqual(read_app("neighbour")["status"]["phase"], "Ready")
         self.assertEqual(ask("neighbour"), (200, "node one"))
         # What it says to do is what helps.
         self.upgrade()
-        deploy("neighbour", node_app(NODE_APP.replace("TEXT", "three")))
+        deploy("neighbour", node_app("three"))
         self.assertEqual(ask("neighbour"), (200, "node three"))
 
 
 if __name__ == "__main__":
-    need_programs(*([HELM] if HELM else []))
-    if not HELM:
-        sys.exit("there is no helm: scripts/parts chart builds it")
-    if not os.access(VERSITYGW, os.X_OK):
-        sys.exit(f"there is no {VERSITYGW}: scripts/parts s3 builds it")
+    need_programs()
+    need(HELM, "chart")
+    need(VERSITYGW, "s3")
     unittest.main(verbosity=2)

@@ -1,13 +1,12 @@
 """Sources that sandboxes fetch themselves: from a bucket by a signed URL, from the API, and from where they cannot."""
 
-import os
 import sys
 import unittest
 
 from bucket import VERSITYGW, Bucket
 from front import InstallTest, need_programs
 from test_flow import PYTHON_APP
-from world import ADDRESS
+from world import ADDRESS, need
 
 
 class Pull(InstallTest):
@@ -59,6 +58,5 @@ class PullFromWhereSandboxesCannotGo(Pull):
 
 if __name__ == "__main__":
     need_programs()
-    if not os.access(VERSITYGW, os.X_OK):
-        sys.exit(f"there is no {VERSITYGW}: scripts/parts s3 builds it")
+    need(VERSITYGW, "s3")
     unittest.main(verbosity=2)

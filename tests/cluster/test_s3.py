@@ -7,7 +7,7 @@ import unittest
 import test_flow
 from bucket import VERSITYGW, Bucket
 from front import need_programs
-from world import wait_for
+from world import need, wait_for
 
 
 class FlowThroughABucket(test_flow.Flow):
@@ -49,6 +49,5 @@ class FlowThroughABucket(test_flow.Flow):
 
 if __name__ == "__main__":
     need_programs()
-    if not os.access(VERSITYGW, os.X_OK):
-        sys.exit(f"there is no {VERSITYGW}: scripts/parts s3 builds it")
+    need(VERSITYGW, "s3")
     unittest.main(verbosity=2)

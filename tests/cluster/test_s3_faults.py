@@ -9,39 +9,17 @@ import subprocess
 import sys
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 from bucket import NAME, VERSITYGW, Bucket
-from front import InstallTest, KEY, need_programs
+from front import InstallTest, need_programs
 from store_proxy import CredentialService, StoreProxy
-from world import NO_PROXY, await_app, get, is_in, kubectl, objects, read_app, tar_gz, wait_for
+from world import await_app, get, is_in, kubectl, need, objects, read_app, tar_gz, wait_for
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 def page(text):
     return {"index.html": text}
-
-
-def call(install, path, body=b"", kind="application/json"):
-    """Status and answer of a POST, as who deploys sees it."""
-    request = urllib.request.Request(f"{install.api_url}{path}", body, {
-        "Content-Type": kind, "Authorization": f"Bearer {KEY}"})
-    try:
-        with NO_PROXY.open(request, timeout=60) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
-
-def post(install, app, files):
-    """The same of POST /v1/deploy."""
-    mark = secrets.token_hex(8)
-    body = (f'--{mark}\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{json.dumps({"name": app})}\r\n'
-            f'--{mark}\r\nContent-Disposition: form-data; name="source"; filename="source.tar.gz"\r\n'
-            f"Content-Type: application/gzip\r\n\r\n").encode() + tar_gz(files) + f"\r\n--{mark}--\r\n".encode()
-    return call(install, "/v1/deploy", body, f"multipart/form-data; boundary={mark}")
 
 
 class BucketTest(InstallTest):
@@ -120,7 +98,7 @@ class Troubles(BucketTest):
             wait_for("the sources are gone", lambda app=app: not self.bucket.stored_sources(app))
 
     def while_it_lasts(self, name, status, code, word, reads):
-        seen = post(self.install, f"new-{name}", page("new"))
+        seen = self.install.upload(f"new-{name}", tar_gz(page("new")))
         print(f"{code}: {seen}", file=sys.stderr)
         self.assertEqual((seen[0], seen[1]["code"]), (status, code))
         self.assertRegex(seen[1]["message"], word)
@@ -133,7 +111,7 @@ class Troubles(BucketTest):
         self.assertEqual(record["status"]["observedGeneration"], record["metadata"]["generation"])
         self.assertEqual(len(self.bucket.stored_sources(f"a-{name}")), 2)
         # What needs a source again: has it, or waits and says so.
-        self.assertLess(call(self.install, f"/v1/apps/b-{name}/resume")[0], 300)  # the command line would wait
+        self.assertEqual(self.install.call("POST", f"/v1/apps/b-{name}/resume")[0], 202)  # the command line would wait
         if reads:
             return await_app(f"b-{name}")
         self.lose_sandbox(f"a-{name}")
@@ -243,8 +221,7 @@ class ShortUrls(BucketTest):
 
 if __name__ == "__main__":
     need_programs()
-    if not os.access(VERSITYGW, os.X_OK):
-        sys.exit(f"there is no {VERSITYGW}: scripts/parts s3 builds it")
+    need(VERSITYGW, "s3")
     if not os.access(FAKETIME, os.R_OK):
         sys.exit(f"there is no {FAKETIME}: apt-get install libfaketime")
     unittest.main(verbosity=2)

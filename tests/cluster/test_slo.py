@@ -10,13 +10,12 @@ import collections
 import os
 import re
 import statistics
-import sys
 import threading
 import time
 import unittest
 
-from front import KEY, NODE_APP, OTHER_KEY, InstallTest, need_programs
-from world import get, tar_gz
+from front import KEY, OTHER_KEY, InstallTest, need_programs, node_app
+from world import say, tar_gz
 
 USERS = int(os.environ.get("VIBED_SLO_USERS", "10"))
 SECONDS = int(os.environ.get("VIBED_SLO_SECONDS", "120"))
@@ -24,10 +23,6 @@ POOL = int(os.environ.get("VIBED_SLO_POOL", "10"))
 PERIOD = 30  # seconds between two deploys of one user
 PATIENCE = 60  # seconds after which a deploy that is not Ready has failed
 CLAIMS = re.compile(r'^vibed_pool_claims_total\{(.*)\} ([0-9.e+]+)$', re.MULTILINE)
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 class User:
@@ -46,9 +41,8 @@ class User:
             time.sleep(max(0.0, self.began + turn * PERIOD - time.monotonic()))
             app, text = f"user-{self.number}-{turn}", f"{self.number} {turn}"
             node = (self.number + turn) % 2 == 1
-            files = {"package.json": '{"main": "server.js"}', "server.js": NODE_APP.replace("TEXT", text)}
             began = time.monotonic()
-            why = self.deploy(app, tar_gz(files if node else {"index.html": text}), began)
+            why = self.deploy(app, tar_gz(node_app(text) if node else {"index.html": text}), began)
             if why is None:
                 self.took.append(time.monotonic() - began)
                 why = self.visit(app, f"node {text}" if node else text)
@@ -83,7 +77,7 @@ class Slo(InstallTest):
         """How many deploys found a warm sandbox, and how many did not."""
         found = collections.Counter()
         for each in self.install.controllers:
-            for labels, value in CLAIMS.findall(get(f"http://127.0.0.1:{each.metrics}/metrics")[1]):
+            for labels, value in CLAIMS.findall(each.figures()):
                 found[re.search('result="(\\w+)"', labels).group(1)] += int(float(value))
         return found
 

@@ -10,7 +10,7 @@ import unittest
 import charted
 from charted import DOMAIN, FRONT, HELM, SYSTEM, VALUES, ask, deploy, helm
 from front import need_programs
-from world import ADDRESS, ROOT, apply, kubectl, label_of, objects, wait_for
+from world import ADDRESS, ROOT, apply, kubectl, label_of, need, objects, wait_for
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "acme"))
 import acme_world  # noqa: E402  (the domain and its authority)
@@ -33,16 +33,12 @@ def values(claim):
             "networkPolicy": {"caddyExtraEgress": EGRESS}}
 
 
-def make_volume(name):
-    """Of one node, which is all nodes here."""
-    folder = tempfile.mkdtemp(prefix="vibed-certificates-", dir=os.path.join(os.environ["CLUSTER_HOME"], "state"))
-    os.chown(folder, 65532, 65532)
-    spec = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
-           "spec": {**spec, "capacity": {"storage": "1Gi"}, "hostPath": {"path": folder},
-                    "claimRef": {"namespace": SYSTEM, "name": name}}},
-          {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": SYSTEM},
-           "spec": {**spec, "volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}})
+def make_shared_disk(name):
+    """With its claim. It is of one node, which is all nodes here."""
+    charted.make_disk(name, "ReadWriteMany")
+    apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": SYSTEM},
+           "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name,
+                    "resources": {"requests": {"storage": "1Gi"}}}})
 
 
 def pods():
@@ -66,7 +62,7 @@ class TlsOnACluster(unittest.TestCase):
         cls.addClassCleanup(kubectl, "delete", "pv", "certificates", "--ignore-not-found", "--timeout=30s", check=False)
         cls.addClassCleanup(charted.remove_all)
         charted.make_disk()
-        make_volume("certificates")
+        make_shared_disk("certificates")
         kubectl("-n", SYSTEM, "create", "secret", "generic", "authority",
                 f"--from-file=ca.crt={os.path.join(cls.folder, 'pebble.crt')}")
         kubectl("-n", SYSTEM, "create", "secret", "generic", "dns-key", "--from-literal=ACME_TSIG_KEY=d3Jvbmc=")
@@ -122,5 +118,6 @@ if __name__ == "__main__":
     lacking = acme_world.missing()
     if lacking:
         sys.exit(lacking)
-    need_programs(HELM)
+    need_programs()
+    need(HELM, "chart")
     unittest.main(verbosity=2)

@@ -15,10 +15,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
 import time
+import unittest
 import urllib.error
 import urllib.request
 
@@ -28,10 +30,21 @@ BUILD = os.environ.get("VIBED_BUILD", os.path.join(ROOT, "build", "release"))
 AGENT = os.path.join(BUILD, "apps", "vibed-agent", "vibed-agent")
 CONTROLLER = os.path.join(BUILD, "apps", "vibed-controller", "vibed-controller")
 SPACE = "vibed-apps"
+DOMAIN = "apps.test"
 ADDRESS = "10.77.0.1"
 SOURCE_PORT = 8280
 SECRET = "an install secret of the tests, which is long enough"
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def need(program, part=None):
+    """`part` is what scripts/parts builds it by."""
+    if not os.access(program, os.X_OK):
+        sys.exit(f"there is no {program}" + (f": scripts/parts {part} builds it" if part else ""))
 
 
 def kubectl(*arguments, text=None, check=True):
@@ -51,10 +64,18 @@ def objects(kind, selector="", space=SPACE):
     return json.loads(kubectl("-n", space, "get", kind, "-o", "json", *arguments))["items"]
 
 
-def remove_namespace(space):
-    """With its apps, which nobody is there to release any more."""
+def install_crds():
+    subprocess.run([CONTROLLER, "install-crds", "--crds", f"{ROOT}/chart/crd"], check=True, stdout=subprocess.DEVNULL)
+
+
+def release_apps(space):
+    """So that they can be removed when no controller is there any more."""
     for app in kubectl("-n", space, "get", "vibedapp", "-o", "name", check=False).split():
         kubectl("-n", space, "patch", app, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=False)
+
+
+def remove_namespace(space):
+    release_apps(space)
     kubectl("delete", "namespace", space, "--timeout=60s", check=False)
 
 
@@ -241,15 +262,31 @@ def await_app(app, phase="Ready", seconds=60, space=SPACE):
         raise AssertionError(f"{error}: {json.dumps((read_app(app, space) or {}).get('status'))}") from None
 
 
+def ready_condition(one):
+    """The condition of type Ready of an object; {} when it has none."""
+    return next((each for each in one.get("status", {}).get("conditions", []) if each["type"] == "Ready"), {})
+
+
+def says_ready(one):
+    """Whether that condition is True."""
+    return ready_condition(one).get("status") == "True"
+
+
+def spares(space=SPACE):
+    """The templates of which there is a ready spare."""
+    return {each["spec"]["warmPoolRef"]["name"] for each in objects("sandboxclaim", "vibed.dev/spare", space)
+            if says_ready(each)}
+
+
 def url_of(app):
     return f"http://vibed-app-{label_of(app)}.{SPACE}.svc.cluster.local/"
 
 
 class Load:
-    """One request after another, each on a connection of its own, until the end of the block."""
+    """One request after another until the end of the block: `ask` makes one and returns status and body."""
 
-    def __init__(self, url):
-        self.url = url
+    def __init__(self, ask, pause=0):
+        self.ask, self.pause = ask, pause
         self.answers = []  # (when it was sent, status, body)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run)
@@ -257,7 +294,8 @@ class Load:
     def run(self):
         while not self.stop.is_set():
             sent = time.monotonic()
-            self.answers.append((sent, *visit(self.url)))
+            self.answers.append((sent, *self.ask()))
+            time.sleep(self.pause)
 
     def __enter__(self):
         self.thread.start()
@@ -316,7 +354,7 @@ class Controller(Part):
         super().__init__(name, folder, CONTROLLER, "--leader-elect", "--leader-elect-namespace", space,
                          "--leader-elect-lease-duration", "5", "--leader-elect-renew-deadline", "3",
                          "--leader-elect-retry-period", "1", "--pool-namespace", space,
-                         "--vibed-domain", "apps.test", "--app-url-scheme", "http",
+                         "--vibed-domain", DOMAIN, "--app-url-scheme", "http",
                          "--source-url", source_url, "--log-format", "json",
                          "--health-probe-bind-address", f"127.0.0.1:{self.probes}",
                          "--metrics-bind-address", f"127.0.0.1:{self.metrics}", *flags,
@@ -331,3 +369,19 @@ class Controller(Part):
 
     def figures(self):
         return get(f"http://127.0.0.1:{self.metrics}/metrics")[1]
+
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+
+class ClusterTest(unittest.TestCase):
+    """Tests of which each that fails is followed by after_failure()."""
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            self.after_failure(result)
+
+    def after_failure(self, result):
+        """Says what the failure is to be judged by; may end the tests of the class."""
