@@ -12,8 +12,6 @@ namespace {
 
 using kube::Json;
 
-Time now() { return std::chrono::system_clock::now(); }
-
 // What a namespace's quota refuses is a machine that is full.
 Error error_of_create(Error error) {
   if (error.reason == "cluster_quota_exceeded") return make_error("pool_exhausted", error.message);
@@ -27,7 +25,8 @@ Result<Sandbox> ClaimSandboxPool::claim(const SandboxRequest& request) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return stopping_ || !claiming_.contains(key); });
   if (stopping_) return Error{Errc::cancelled, "the pool is stopping"};
-  Choice choice = choose(claims(request.app_uid), request, now(), options_.spares.take_margin);
+  Choice choice =
+      choose(claims(request.app_uid), request, cluster_now(), options_.spares.take_margin);
   if (choice.what == Choice::What::use) return use(choice);
   if (auto refused = refused_.extract(key)) return std::move(refused.mapped());
   const bool has_room = choice.what == Choice::What::take || room(request.template_name).boots > 0;
@@ -42,7 +41,7 @@ void ClaimSandboxPool::claim_in_turn(const SandboxRequest& request) {
   Choice choice;
   {
     std::lock_guard lock(mutex_);
-    choice = choose(claims(request.app_uid), request, now(), options_.spares.take_margin);
+    choice = choose(claims(request.app_uid), request, cluster_now(), options_.spares.take_margin);
     if (choice.what == Choice::What::use) {
       use(choice);
       claiming_.erase({request.app_uid, request.generation});
@@ -73,7 +72,7 @@ void ClaimSandboxPool::begin(const Choice& choice, const SandboxRequest& request
 }
 
 ClaimSandboxPool::Room ClaimSandboxPool::room(const std::string& template_name) const {
-  const Time at = now();
+  const Time at = cluster_now();
   Room room;
   room.boots = options_.booting_most;
   auto count = [&](const std::string& owner) {
@@ -120,7 +119,7 @@ Result<Sandbox> ClaimSandboxPool::claim_anew(const Choice& choice, const Sandbox
     call_in();
     return std::move(object).error();
   }
-  demand_[request.template_name].note(now());
+  demand_[request.template_name].note(cluster_now());
   ++(taken.empty() || waited ? misses_ : hits_)[request.template_name];
   Entry* entry = put(*object);
   if (entry == nullptr) {

@@ -69,7 +69,7 @@ void ClaimSandboxPool::note_validation(const std::string& name, const std::strin
     validation_.note_good(template_name, runtime_version);
     if (was_closed) log::info("template is available again", {{"template", template_name}});
   } else {
-    validation_.note_bad(template_name, why, std::chrono::system_clock::now());
+    validation_.note_bad(template_name, why, cluster_now());
     log::warn("template is not available", {{"template", template_name}, {"error", why}});
     // Whoever has been given it meanwhile finds out by himself.
     if (at->second.claim.spare && !at->second.taking) drop(name);

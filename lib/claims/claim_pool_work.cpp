@@ -289,18 +289,19 @@ void ClaimSandboxPool::tend() {
     // A pool of none is a way to say that this template always starts cold.
     wanted[name] = kube::find(*pool, {"spec"}).value("replicas", 1);
   }
+  const Time moment = cluster_now();
   SparePlan plan;
   {
     std::lock_guard lock(mutex_);
     tend_again_ = false;
     for (auto& [name, count] : wanted)
-      count = std::min(count, demand_[name].wanted(options_.spares, now()));
-    plan = plan_spares(claims(""), wanted, now(), options_.spares);
+      count = std::min(count, demand_[name].wanted(options_.spares, moment));
+    plan = plan_spares(claims(""), wanted, moment, options_.spares);
     // Of a template that is closed one is made at a time, to be asked.
     for (auto at = plan.create.begin(); at != plan.create.end();) {
       const Time again = validation_.ask_again_at(at->first);
       const bool closed = !validation_.why_closed(at->first).empty();
-      if (closed && now() < again) {
+      if (closed && moment < again) {
         if (!plan.next || again < *plan.next) plan.next = again;
         at = plan.create.erase(at);
         continue;
@@ -315,7 +316,7 @@ void ClaimSandboxPool::tend() {
   tending_ = false;
   if (tend_again_) schedule_tending(150ms);
   if (plan.next && !stopping_) {
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(*plan.next - now());
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(*plan.next - cluster_now());
     loop_->after(std::max<std::chrono::milliseconds>(left, 1000ms), [this] {
       std::lock_guard again(mutex_);
       schedule_tending(0ms);
@@ -324,7 +325,7 @@ void ClaimSandboxPool::tend() {
 }
 
 void ClaimSandboxPool::carry_out(const SparePlan& plan) {
-  const Time end = now() + options_.spares.lifetime;
+  const Time end = cluster_now() + options_.spares.lifetime;
   for (const auto& [template_name, count] : plan.create) {
     auto pool = pool_of(template_name);
     for (int i = 0; pool && i < count; ++i) {

@@ -97,6 +97,7 @@ class FencedClient final : public kube::Client {
   }
 
   const std::string& default_space() const override { return client_.default_space(); }
+  std::chrono::seconds clock_offset() const override { return client_.clock_offset(); }
 
  private:
   static kube::Call ended_by(kube::Call call, const EitherStop& stop) {

@@ -10,7 +10,7 @@ namespace {
 
 bool is_framing(std::string_view name) {
   return same_name(name, "content-length") || same_name(name, "transfer-encoding") ||
-         same_name(name, "connection") || same_name(name, "date");
+         same_name(name, "connection");
 }
 
 void append_clean(std::string& text, std::string_view value) {
@@ -26,20 +26,20 @@ void append_field(std::string& head, std::string_view name, std::string_view val
   head += "\r\n";
 }
 
+}  // namespace
+
 // strftime's names of days depend on the locale, which is the host program's.
-std::string http_date(std::time_t now) {
+std::string http_date(std::time_t time) {
   constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   std::tm utc = {};
-  ::gmtime_r(&now, &utc);
+  ::gmtime_r(&time, &utc);
   return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
                      kDays[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
                      kMonths[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour,
                      utc.tm_min, utc.tm_sec);
 }
-
-}  // namespace
 
 std::string_view status_text(int status) {
   switch (status) {
@@ -81,8 +81,9 @@ bool has_body(int status) { return status >= 200 && status != 204 && status != 3
 
 std::string response_head(const Response& response, const Fields& extra,
                           const WireOptions& options) {
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
-                                 status_text(response.status), http_date(std::time(nullptr)));
+  std::string head =
+      fmt::format("HTTP/1.1 {} {}\r\n", response.status, status_text(response.status));
+  if (!response.headers.has("Date")) append_field(head, "Date", http_date(std::time(nullptr)));
   for (const auto& [name, value] : response.headers.all()) {
     if (!is_framing(name)) append_field(head, name, value);
   }

@@ -156,6 +156,7 @@ class ApiClient final : public Client {
   }
 
   const std::string& default_space() const override { return transport_->access().space; }
+  std::chrono::seconds clock_offset() const override { return transport_->clock_offset(); }
 
  private:
   Result<Json> object(const ApiRequest& request, const Call& call) {

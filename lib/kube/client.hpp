@@ -151,6 +151,10 @@ class Client {
 
   // The namespace that the context or the pod is in.
   virtual const std::string& default_space() const = 0;
+
+  // How far the API server's clock is ahead of this machine's, as its last answer told; 0 before
+  // the first, and for what may as well be rounding.
+  virtual std::chrono::seconds clock_offset() const = 0;
 };
 
 // Contacts nobody yet. `bad_kubeconfig` for files that cannot be read.

@@ -1,7 +1,11 @@
 #include "kube/transport.hpp"
 
+#include <cstdlib>
 #include <random>
 
+#include "base/log.hpp"
+#include "fetch/sigv4.hpp"
+#include "kube/clock.hpp"
 #include "kube/pause.hpp"
 
 namespace vibed::kube {
@@ -18,6 +22,8 @@ ClientOptions completed(ClientOptions options) {
   if (!options.random) options.random = random_number;
   return options;
 }
+
+constexpr std::chrono::seconds kWorthALine{5};
 
 bool is_good(int status) { return status >= 200 && status <= 299; }
 
@@ -78,12 +84,25 @@ Result<fetch::Response> Transport::attempt(const ApiRequest& request, const Pass
   out.repeatable = request.twice == Twice::same;
   if (call.may_send && !call.may_send()) return Error{Errc::cancelled, "no longer wanted"};
   const auto from = Steady::now();
+  const auto sent = std::chrono::system_clock::now();
   auto answer = http_->send(out);
   if (observe_) {
     const std::chrono::duration<double> took = Steady::now() - from;
     observe_(request.verb, request.resource, answer ? answer->status : 0, took.count());
   }
+  // A stream's Date is of its beginning, which may have been long ago.
+  if (answer && !request.on_data) {
+    const auto date = fetch::parse_http_date(answer->header("Date"));
+    if (date) note_clock(kube::clock_offset(*date, sent, std::chrono::system_clock::now()).count());
+  }
   return answer;
+}
+
+void Transport::note_clock(std::int64_t offset) {
+  const std::int64_t before = clock_offset_.exchange(offset);
+  if (std::abs(offset - before) < kWorthALine.count()) return;
+  log::warn("this machine's clock differs from the API server's, whose time is used for claims",
+            {{"seconds", std::to_string(offset)}});
 }
 
 Result<fetch::Response> Transport::send_once(const ApiRequest& request, const Call& call) {

@@ -1,6 +1,8 @@
 // Transport: one request to the API server, let in, repeated where that helps.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -41,17 +43,21 @@ class Transport {
   // What must be readable for any request.
   Status check();
 
+  std::chrono::seconds clock_offset() const { return std::chrono::seconds(clock_offset_); }
+
   const Access& access() const { return access_; }
   const ClientOptions& options() const { return options_; }
 
  private:
   Result<fetch::Response> attempt(const ApiRequest& request, const Pass& pass, const Call& call);
+  void note_clock(std::int64_t offset);
 
   const Access access_;
   const ClientOptions options_;
   const Observe observe_;
   Credentials credentials_;
   std::unique_ptr<fetch::Client> http_;
+  std::atomic<std::int64_t> clock_offset_ = 0;  // seconds
 };
 
 }  // namespace vibed::kube

@@ -8,6 +8,18 @@ namespace {
 
 using sandbox::Watcher;
 
+class SpareTest : public ClaimPoolTest {
+ protected:
+  // As they are in the cluster.
+  std::vector<Claim> claims() {
+    std::vector<Claim> claims;
+    auto list = cluster().client().list(sandbox_claims(), {.space = FakeCluster::kSpace});
+    for (const kube::Json& object : list ? list->items : std::vector<kube::Json>())
+      claims.push_back(read_claim(object));
+    return claims;
+  }
+};
+
 TEST_F(ClaimPoolTest, ASpareIsTakenAndBoundAtOnce) {
   make();
   world_->wait_for_spares(1);
@@ -35,6 +47,28 @@ TEST_F(ClaimPoolTest, WithoutSparesAnAppHasAClaimOfItsOwn) {
       EXPECT_EQ(status.misses, 1);
       EXPECT_EQ(status.hits, 0);
     }
+}
+
+// agent-sandbox ends a claim by the cluster's clock, which also says when it was made.
+TEST_F(SpareTest, GoByTheClockOfTheCluster) {
+  for (const auto offset : {std::chrono::seconds(1h), -std::chrono::seconds(1h)}) {
+    make({.spares = 0});
+    cluster().api().set_clock(offset);
+    cluster().hold(true);
+    world_->set_spares(1);
+    ASSERT_TRUE(ClaimWorld::until([&] { return claims().size() == 1; }));
+    const Claim spare = claims()[0];
+    const auto left = spare.shutdown - (std::chrono::system_clock::now() + offset);
+    EXPECT_GT(left, 500s);
+    EXPECT_LT(left, 700s);
+    std::this_thread::sleep_for(1500ms);  // it is looked at again, and is not given up
+    EXPECT_EQ(claims()[0].uid, spare.uid);
+    cluster().hold(false);
+    world_->wait_for_spares(1);
+    auto claimed = pool().claim(request());
+    ASSERT_TRUE(claimed) << claimed.error().message;
+    EXPECT_TRUE(claimed->id.starts_with("spare-")) << claimed->id;
+  }
 }
 
 TEST_F(ClaimPoolTest, ASpareThatAnotherProcessTookIsNotTakenAgain) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "http/wire.hpp"
 #include "kube/fake_watch.hpp"
 
 namespace vibed::testing {
@@ -103,6 +104,7 @@ http::Response FakeApi::answer(http::Request& request) {
     return refuse({401, "Unauthorized", "Unauthorized", {}});
   }
   auto response = route(request);
+  response.headers.set("Date", http::http_date(std::chrono::system_clock::to_time_t(store_.now())));
   if (faulty && fault.what == Fault::What::lose_answer) return broken();
   if (faulty && fault.what == Fault::What::garbage) return http::json_response(200, "{\"kind\":");
   return response;

@@ -60,6 +60,8 @@ class FakeApi {
   void end_watches();     // all that are open, without an error
   void send_bookmarks();  // to all open watches; returns when they are on their way
   void set_log(std::string text);
+  // Its clock is so far ahead of everybody else's.
+  void set_clock(std::chrono::seconds offset);
 
   // Requests so far whose "METHOD target" contains `part`.
   int requests(const std::string& part) const;

@@ -93,7 +93,7 @@ Written FakeStore::create(const std::string& type, Json object) {
   }
   metadata["uid"] = random_uuid();
   metadata["generation"] = 1;
-  metadata["creationTimestamp"] = to_rfc3339(std::chrono::system_clock::now());
+  metadata["creationTimestamp"] = to_rfc3339(now());
   metadata["resourceVersion"] = std::to_string(++version_);
   objects_[type][key] = object;
   note(type, nullptr, object);
@@ -164,7 +164,7 @@ Written FakeStore::remove(const std::string& type, const ObjectKey& key,
   Json before = object;
   const std::string version = std::to_string(++version_);
   if (!kube::find(object, {"metadata", "finalizers"}).empty()) {
-    object["metadata"]["deletionTimestamp"] = to_rfc3339(std::chrono::system_clock::now());
+    object["metadata"]["deletionTimestamp"] = to_rfc3339(now());
     object["metadata"]["resourceVersion"] = version;
     object["metadata"]["generation"] = object["metadata"].value("generation", 1) + 1;
     note(type, std::move(before), object);

@@ -2,12 +2,14 @@
 // subresources, finalizers, managers of fields, and a history to watch.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "kube/object.hpp"
+#include "vibed/app.hpp"
 
 namespace vibed::testing {
 
@@ -53,6 +55,9 @@ class FakeStore {
   const Json* find(const std::string& type, const ObjectKey& key) const;
   std::vector<Json> all(const std::string& type) const;  // in the order of their keys
 
+  void set_clock(std::chrono::seconds offset) { clock_offset_ = offset; }
+  Time now() const { return std::chrono::system_clock::now() + clock_offset_; }
+
   std::uint64_t version() const { return version_; }
   const std::vector<Change>& history() const { return history_; }
   // Changes up to this version are no longer known.
@@ -68,6 +73,7 @@ class FakeStore {
   std::uint64_t version_ = 100;
   std::uint64_t forgotten_ = 0;
   std::uint64_t names_ = 0;
+  std::chrono::seconds clock_offset_{0};
   std::map<std::string, std::map<ObjectKey, Json>> objects_;
   std::vector<Change> history_;
   // Of each object's uid: which manager has applied which leaf, as a JSON pointer.

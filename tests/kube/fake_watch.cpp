@@ -194,6 +194,11 @@ void FakeApi::send_bookmarks() {
   EXPECT_TRUE(good) << "not all watches took a bookmark";
 }
 
+void FakeApi::set_clock(std::chrono::seconds offset) {
+  const std::lock_guard lock(mutex_);
+  store_.set_clock(offset);
+}
+
 void FakeApi::set_log(std::string text) {
   const std::lock_guard lock(mutex_);
   log_ = std::move(text);

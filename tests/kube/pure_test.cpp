@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error_codes.hpp"
+#include "base/time.hpp"
+#include "kube/clock.hpp"
 #include "kube/resource.hpp"
 #include "kube/retry.hpp"
 #include "kube/status.hpp"
@@ -241,6 +243,17 @@ TEST(Key, IsReadAsItIsWritten) {
   EXPECT_EQ(parse_key("a/b"), (ObjectKey{"a", "b"}));
   EXPECT_EQ(parse_key("b"), (ObjectKey{"", "b"}));
   EXPECT_EQ(parse_key(ObjectKey{"a", "b"}.text()), (ObjectKey{"a", "b"}));
+}
+
+TEST(ClockOffset, IsNoneWhereTheClocksMayBeTheSame) {
+  using namespace std::chrono_literals;
+  const auto noon = *parse_rfc3339("2026-11-22T12:00:00Z");
+  EXPECT_EQ(clock_offset(noon, noon + 1ms, noon + 1s), 0s) << "a date is cut off";
+  EXPECT_EQ(clock_offset(noon, noon + 1s, noon + 2s), 0s);
+  EXPECT_EQ(clock_offset(noon, noon - 30s, noon + 30s), 0s) << "an answer that took its time";
+  EXPECT_EQ(clock_offset(noon, noon - 2s, noon - 1s), 1s);
+  EXPECT_EQ(clock_offset(noon + 1h, noon, noon + 100ms), 3600s);
+  EXPECT_EQ(clock_offset(noon - 1h, noon, noon + 100ms), -3599s);
 }
 
 }  // namespace
