@@ -64,7 +64,10 @@ class Flow(InstallTest):
     def test_4_a_suspended_app_is_in_the_waiting_room_and_comes_back(self):
         self.install.deploy("sleeper", {"index.html": "awake"})
         self.install.vibed("suspend", "sleeper")
+        # The record says so before the sandbox is told.
+        wait_for("the end of its answers", lambda: self.install.ask("sleeper") != (200, "awake"))
         status, text = self.install.ask("sleeper")
+        self.assertIn("app_suspended", text)
         self.assertEqual((status, json.loads(text)["code"]), (503, "app_suspended"))
         self.assertEqual(json.loads(self.install.ask("nobody")[1])["code"], "not_found")
         self.install.vibed("resume", "sleeper")
