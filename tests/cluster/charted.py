@@ -151,7 +151,7 @@ def remove_all():
     for space in (SPACE, "default"):
         release_apps(space)
     kubectl("delete", "namespace", SPACE, SYSTEM, "--timeout=90s", "--ignore-not-found", check=False)
-    kubectl("delete", "pv", "vibed-data", f"crd/{CRD}", "--ignore-not-found", "--timeout=30s", check=False)
+    kubectl("delete", "pv/vibed-data", f"crd/{CRD}", "--ignore-not-found", "--timeout=30s", check=False)
 
 
 def await_spares():
