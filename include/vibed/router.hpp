@@ -26,8 +26,9 @@ struct RouterOptions {
   std::string storage = {};   // Caddy's module for what it was issued, as JSON; empty: its folder
   std::string redirect = {};  // with tls: where http is served, only to send visitors to https
   int https_port = 443;       // of the URLs that they are sent to
-  // For so long a dial that fails is repeated. kube-proxy passes on at most one change of endpoints
-  // a second (its minSyncPeriod): until then it leads to the pod before, which refuses.
+  // For so long an app that did not take the first dial is tried at its sandbox and its Service.
+  // kube-proxy passes on at most one change of endpoints a second (its minSyncPeriod): until then
+  // it leads to nobody, or to the pod before, which refuses. Positive.
   std::chrono::milliseconds try_duration{3'000};
 
   ClusterAccess cluster = {};             // of the per-app layout

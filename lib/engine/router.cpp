@@ -40,6 +40,7 @@ Result<route::FrontDoorPlan> plan_of(const RouterOptions& options) {
   plan.upstream =
       "vibed-app-{label}." + options.pool_namespace + ".svc." + options.cluster_domain + ":80";
   plan.waiting_room = options.waiting_room;
+  if (options.try_duration.count() <= 0) return wrong("try-duration is not positive");
   plan.try_duration = std::to_string(options.try_duration.count()) + "ms";
   auto tls = caddys_words(options.tls, "tls, Caddy's app of that name,");
   if (!tls) return std::move(tls).error();

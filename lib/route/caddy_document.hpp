@@ -23,7 +23,7 @@ struct FrontDoorPlan {
   // Where Caddy is not on the machine of the apps, what it dials there instead of sockets in `run`:
   std::string upstream = {};      // of the wildcard; {label} is the app's: "vibed-app-{label}:80"
   std::string waiting_room = {};  // "vibed.vibed-system.svc:8090"
-  std::string try_duration = {};  // for so long a dial that fails is repeated: "1s"; empty: not
+  std::string try_duration = {};  // "3s": so long the ways to an app are tried that was not dialled
   nlohmann::json tls = {};        // Caddy's app `tls`, with which it listens for https; null: http
   nlohmann::json storage = {};    // Caddy's module for what it was issued; null: its own folder
   std::string redirect = {};      // with tls: where it listens for http and sends all to https

@@ -35,6 +35,8 @@ Status check(const FrontDoorPlan& plan) {
   }
   if (plan.tls.is_null() && !plan.redirect.empty())
     return wrong("visitors are sent to https, which is not served");
+  if (plan.try_duration.empty())
+    return wrong("for how long a refused dial is repeated is not said");
   if (plan.waiting_room.empty()) return wrong("the address of the waiting room is not said");
   return check_layout(plan.layout, plan.version);
 }

@@ -30,7 +30,7 @@ struct EdgeCondition {
 class Edge {
  public:
   // Returns at once; a Caddy that is not there yet is configured when it comes. bad_config: an
-  // upstream without {label}, no waiting room.
+  // upstream without {label}, no waiting room, no try_duration.
   static Result<std::unique_ptr<Edge>> start(const EdgeOptions& options);
   virtual ~Edge() = default;
 

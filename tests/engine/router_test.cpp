@@ -81,7 +81,8 @@ TEST_F(RouterTest, RefusesWhatCannotWork) {
         +[](RouterOptions& o) { o.run = "relative"; },
         +[](RouterOptions& o) { o.storage = "/data"; },
         +[](RouterOptions& o) { o.redirect = "127.0.0.1:1"; },
-        +[](RouterOptions& o) { o.https_port = 0; }}) {
+        +[](RouterOptions& o) { o.https_port = 0; },
+        +[](RouterOptions& o) { o.try_duration = {}; }}) {
     RouterOptions bad = options();
     spoil(bad);
     auto router = Router::open(bad);

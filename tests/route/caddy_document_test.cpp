@@ -63,6 +63,7 @@ TEST(CaddyDocument, OfAnEdgeThatLeadsToHttpsAndSharesItsCertificates) {
   edge.domain = "apps.example.com";
   edge.upstream = "vibed-app-{label}.vibed-apps.svc.cluster.local:80";
   edge.waiting_room = "vibed.vibed-system.svc.cluster.local:8090";
+  edge.try_duration = "1s";
   edge.tls = json::parse(R"({"certificates":{"automate":["*.apps.example.com"]}})");
   edge.storage = json::parse(R"({"module":"file_system","root":"/data/shared"})");
   edge.redirect = ":8080";

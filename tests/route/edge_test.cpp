@@ -315,6 +315,7 @@ TEST_F(EdgeTest, RefusesAPlanThatCannotWork) {
        {+[](FrontDoorPlan& p) { p.upstream = "app:80"; },
         +[](FrontDoorPlan& p) { p.waiting_room.clear(); }, +[](FrontDoorPlan& p) { p.run = "run"; },
         +[](FrontDoorPlan& p) { p.domain.clear(); },
+        +[](FrontDoorPlan& p) { p.try_duration.clear(); },
         +[](FrontDoorPlan& p) { p.redirect = "127.0.0.1:1"; }}) {
     FrontDoorPlan bad = plan(app, app);
     spoil(bad);
