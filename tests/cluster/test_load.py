@@ -1,6 +1,6 @@
 """How many requests to the API server a deploy costs, and a burst of deploys beyond the pool.
 
-VIBED_BURST is the number of deploys of the burst (60: a kubelet takes 250 pods, and two cores start about two a second) and
+VIBED_BURST is the number of deploys of the burst (60: two cores start about a pod a second) and
 VIBED_BURST_POOL that of warm sandboxes (10).
 """
 

@@ -3,7 +3,7 @@ the slowest one in a hundred is Ready within 10 s, and fewer than 5 % find no wa
 
 The published run has 100 users and takes 10 minutes. A node of two cores starts about one pod a second and each deploy
 needs one, so here it is VIBED_SLO_USERS (10) for VIBED_SLO_SECONDS (120), against a pool of VIBED_SLO_POOL (10) of each
-kind. Every user removes the app before the newest: a kubelet carries 250 pods.
+kind. Every user removes the app before the newest.
 """
 
 import collections
