@@ -9,6 +9,12 @@ namespace {
 
 using nlohmann::json;
 
+// Dial timeouts. A node that does not know a Service yet may send what is dialled there to nowhere:
+// the first dial of several waits for as long as a busy node needs, not for a lost packet.
+constexpr const char* kFirst = "100ms";
+constexpr const char* kAgain = "500ms";
+constexpr const char* kOnly = "2s";
+
 // The label of the app, counted from the right: "localhost" has one label, so the app's is 1.
 std::string label_placeholder(const std::string& domain) {
   const auto dots = std::count(domain.begin(), domain.end(), '.');
@@ -34,19 +40,20 @@ json strip_visitor_headers() {
 
 // Keep-alive is off: a kept connection would stay with the old sandbox after a redeploy.
 // compression off: bytes and Content-Length arrive as the app sent them.
-json plain_transport() {
+json plain_transport(const std::string& dial_timeout) {
   return {{"protocol", "http"},
-          {"dial_timeout", "2s"},
+          {"dial_timeout", dial_timeout},
           {"compression", false},
           {"keep_alive", {{"enabled", false}}}};
 }
 
-json proxy_to(const std::string& upstream, const std::string& try_duration = {}) {
+json proxy_to(const std::string& upstream, const std::string& dial_timeout = kOnly,
+              const std::string& try_duration = {}) {
   // A short interval and not -1: with -1 Caddy does not tell the app that its visitor has left.
   json proxy = {{"handler", "reverse_proxy"},
                 {"upstreams", list_of({{"dial", upstream}})},
                 {"flush_interval", "1ms"},
-                {"transport", plain_transport()}};
+                {"transport", plain_transport(dial_timeout)}};
   if (try_duration.empty()) return proxy;
   // Dial errors are tried again whatever the method; no method matches what else is, a GET that an
   // app took and did not answer.
@@ -113,10 +120,11 @@ json error_routes(const FrontDoorPlan& plan, json not_dialled_handler) {
   // The dial error and not every 502: an app that took a request and died must not see it arrive
   // somewhere else as well.
   const std::string dial = plan.upstream.empty() ? "dial unix" : "dial tcp";
-  const json not_dialled = {
-      {"host", list_of("*." + plan.domain)},
-      {"expression",
-       "{http.error.status_code} == 502 && {http.error.message}.contains(\"" + dial + "\")"}};
+  const json not_dialled = {{"host", list_of("*." + plan.domain)},
+                            {"expression",
+                             "{http.error.status_code} in [502, 504] && "
+                             "{http.error.message}.contains(\"" +
+                                 dial + "\")"}};
   const json reset = {{"expression", "{http.error.status_code} == 502"}};
   const json reset_text = static_text(502, "the app closed the connection before it answered\n");
   const json other_text = static_text("{http.error.status_code}",
@@ -131,20 +139,22 @@ json error_routes(const FrontDoorPlan& plan, json not_dialled_handler) {
   return routes;
 }
 
-// Where a refused dial does not mean that no app runs: a node of a cluster knows the pod of a
-// Service up to a second after vibed does (kube-proxy's minSyncPeriod). So the waiting room is
-// asked where the app is. If it knows, the app is tried there and at its Service; if not, what it
-// sent is the answer. Without a waiting room the Service is tried again.
+// Where a failed dial does not mean that no app runs: a node of a cluster knows a Service and its
+// pod up to a second after vibed does (kube-proxy's minSyncPeriod). So the waiting room is asked
+// where the app is. If it knows, the app is tried there, then there and at its Service by turns; if
+// not, what it sent is the answer. Without a waiting room the Service is tried again.
 json another_way(const FrontDoorPlan& plan) {
-  const json service = proxy_to(wildcard_upstream(plan), plan.try_duration);
+  const std::string found_at = "{http.reverse_proxy.header.X-Vibed-Upstream}";
+  const json service = proxy_to(wildcard_upstream(plan), kAgain, plan.try_duration);
   json both = service;
-  both["upstreams"].push_back({{"dial", "{http.reverse_proxy.header.X-Vibed-Upstream}"}});
+  both["upstreams"].push_back({{"dial", found_at}});
   both["load_balancing"]["selection_policy"] = {{"policy", "random"}};
   json ask = ask_waiting_room(plan, false);
   // Caddy keeps the body for the app only if a rewrite changes something, and a GET is one already.
   ask["rewrite"]["uri"] = "/upstream";
   ask["headers"]["request"]["set"]["X-Vibed-Find-Upstream"] = list_of("1");
-  const json found = attempt(both, error_routes(plan, waiting_room(plan, true)));
+  const json last = attempt(both, error_routes(plan, waiting_room(plan, true)));
+  const json found = attempt(proxy_to(found_at, kAgain), error_routes(plan, last));
   ask["handle_response"] = list_of({{"match", {{"headers", {{"X-Vibed-Upstream", list_of("*")}}}}},
                                     {"routes", list_of({{"handle", list_of(found)}})}});
   const json alone = attempt(service, error_routes(plan, vibed_is_down()));
@@ -167,7 +177,9 @@ json domain_route(const FrontDoorPlan& plan, json handler) {
 }
 
 void add_wildcard_routes(const FrontDoorPlan& plan, json& routes) {
-  routes.push_back(domain_route(plan, proxy_to(wildcard_upstream(plan))));
+  const json proxy =
+      is_edge(plan) ? proxy_to(wildcard_upstream(plan), kFirst) : proxy_to(wildcard_upstream(plan));
+  routes.push_back(domain_route(plan, proxy));
 }
 
 void add_per_app_routes(const FrontDoorPlan& plan, json& routes) {
@@ -282,7 +294,9 @@ std::string route_id(const std::string& host, const std::string& domain) {
 }
 
 json app_route(const Route& route, const std::string& domain, const std::string& try_duration) {
-  json proxy = proxy_to(route.upstream, is_app_host(route.host, domain) ? "" : try_duration);
+  const bool there_are_other_ways = !try_duration.empty() && is_app_host(route.host, domain);
+  json proxy = there_are_other_ways ? proxy_to(route.upstream, kFirst)
+                                    : proxy_to(route.upstream, kOnly, try_duration);
   // Every change of another app re-provisions this handler too; its WebSockets live on.
   proxy["stream_close_delay"] = "24h";
   return {{"@id", route_id(route.host, domain)},

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <filesystem>
@@ -152,6 +154,32 @@ TEST_F(EdgeTest, TakesARequestToWhereTheWaitingRoomSaysTheAppIs) {
     EXPECT_EQ(answer->body.find("X-Vibed"), std::string::npos) << answer->body;
     EXPECT_EQ(answer->header("X-Vibed-Upstream"), "");
   }
+}
+
+// A node that has not heard of a Service has no rule that refuses what goes there.
+TEST_F(EdgeTest, DoesNotWaitForAServiceThatSaysNothing) {
+  testing::Bound silent = testing::bind_to_loopback();
+  ASSERT_EQ(::listen(silent.fd.get(), 0), 0);
+  std::vector<Fd> queue;  // nobody accepts: when it is full, the kernel drops who comes
+  for (int i = 0; i < 4; ++i) {
+    queue.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in peer{};
+    peer.sin_family = AF_INET;
+    peer.sin_port = htons(static_cast<std::uint16_t>(silent.port));
+    peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    (void)::connect(queue.back().get(), reinterpret_cast<sockaddr*>(&peer), sizeof peer);
+  }
+  ScriptedServer app([](const Seen& seen) { return Script{ok_answer("app " + seen.body)}; });
+  ScriptedServer room([&](const Seen& seen) {
+    return Script{finds(seen) ? found_at("127.0.0.1:" + port_of(app)) : ok_answer("page")};
+  });
+  FrontDoorPlan unheard = plan(app, room);
+  unheard.upstream = "{label}:" + std::to_string(silent.port);
+  auto edge = start(unheard);
+  ASSERT_TRUE(until([&] { return edge->condition().serving; }));
+  auto answer = ask(address_, "localhost.apps.test", {.method = "POST", .body = "hello"});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->body, "app hello");
 }
 
 TEST_F(EdgeTest, BelievesNoVisitorWhoSaysWhereAnAppIs) {
