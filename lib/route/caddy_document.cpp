@@ -15,6 +15,9 @@ constexpr const char* kFirst = "100ms";
 constexpr const char* kAgain = "500ms";
 constexpr const char* kOnly = "2s";
 
+// Whether the apps are somewhere else than this Caddy.
+bool is_edge(const FrontDoorPlan& plan) { return !plan.upstream.empty(); }
+
 // The label of the app, counted from the right: "localhost" has one label, so the app's is 1.
 std::string label_placeholder(const std::string& domain) {
   const auto dots = std::count(domain.begin(), domain.end(), '.');
@@ -66,7 +69,7 @@ json proxy_to(const std::string& upstream, const std::string& dial_timeout = kOn
 // "vibed-app-{label}:80" with Caddy's placeholder for the label of an app of `domain`.
 std::string wildcard_upstream(const FrontDoorPlan& plan) {
   const std::string label = label_placeholder(plan.domain);
-  if (plan.upstream.empty()) return "unix/" + plan.run + "/apps/" + label + ".sock";
+  if (!is_edge(plan)) return "unix/" + plan.run + "/apps/" + label + ".sock";
   constexpr std::string_view kLabel = "{label}";
   std::string upstream = plan.upstream;
   const std::size_t at = upstream.find(kLabel);
@@ -115,11 +118,11 @@ json waiting_room(const FrontDoorPlan& plan, bool with_body) {
                  list_of({{"handle", list_of(vibed_is_down())}}));
 }
 
-// Of an app's proxy that failed; `not_dialled` answers where nobody took the request.
+// Of an app's proxy that failed; the handler answers where nobody took the request.
 json error_routes(const FrontDoorPlan& plan, json not_dialled_handler) {
   // The dial error and not every 502: an app that took a request and died must not see it arrive
   // somewhere else as well.
-  const std::string dial = plan.upstream.empty() ? "dial unix" : "dial tcp";
+  const std::string dial = is_edge(plan) ? "dial tcp" : "dial unix";
   const json not_dialled = {{"host", list_of("*." + plan.domain)},
                             {"expression",
                              "{http.error.status_code} in [502, 504] && "
@@ -161,9 +164,6 @@ json another_way(const FrontDoorPlan& plan) {
   return attempt(ask, list_of({{"handle", list_of(alone)}}));
 }
 
-// Whether the apps are somewhere else than this Caddy.
-bool is_edge(const FrontDoorPlan& plan) { return !plan.upstream.empty(); }
-
 // Where no app has taken the request.
 json not_taken(const FrontDoorPlan& plan, bool with_body) {
   return is_edge(plan) ? another_way(plan) : waiting_room(plan, with_body);
@@ -177,9 +177,8 @@ json domain_route(const FrontDoorPlan& plan, json handler) {
 }
 
 void add_wildcard_routes(const FrontDoorPlan& plan, json& routes) {
-  const json proxy =
-      is_edge(plan) ? proxy_to(wildcard_upstream(plan), kFirst) : proxy_to(wildcard_upstream(plan));
-  routes.push_back(domain_route(plan, proxy));
+  routes.push_back(
+      domain_route(plan, proxy_to(wildcard_upstream(plan), is_edge(plan) ? kFirst : kOnly)));
 }
 
 void add_per_app_routes(const FrontDoorPlan& plan, json& routes) {
