@@ -84,14 +84,12 @@ Notice look_up(Service& service, const http::Request& request, const WaitingRoom
   auto label = label_of(request.headers.get("Host"));
   if (!label) return unknown();
   auto app = service.find_by_label(*label);
-  if (app) {
-    Notice notice = notice_of(*app, options);
-    if (serves(*app) && !request.headers.get(kFindUpstream).empty()) {
-      notice.upstream = service.address_of(*app);
-    }
-    return notice;
+  if (!app) return app.error().code == Errc::not_found ? unknown() : unreachable();
+  Notice notice = notice_of(*app, options);
+  if (serves(*app) && !request.headers.get(kFindUpstream).empty()) {
+    notice.upstream = service.address_of(*app);
   }
-  return app.error().code == Errc::not_found ? unknown() : unreachable();
+  return notice;
 }
 
 }  // namespace

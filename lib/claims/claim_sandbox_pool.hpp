@@ -90,9 +90,11 @@ class ClaimSandboxPool final : public ClaimPool {
   Room room(const std::string& template_name) const;
   void call_in();
 
-  // Without it.
-  // By the clock that ends claims and says when they were made, which may not be ours.
+  // With it or without: the time by the clock that ends claims and says when they were made, which
+  // may not be ours.
   Time cluster_now() const { return std::chrono::system_clock::now() + client_.clock_offset(); }
+
+  // Without it.
   std::vector<Sandbox> select(std::string_view app_uid);
   Result<Sandbox> claim_anew(const Choice& choice, const SandboxRequest& request, bool waited);
   void claim_in_turn(const SandboxRequest& request);
